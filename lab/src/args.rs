@@ -1,0 +1,284 @@
+//! The command line: words in, an `Action` out. Nothing here touches the machine.
+
+use crate::help;
+use std::path::PathBuf;
+
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    Open { browser: bool, port: Option<u16> },
+    SetUp,
+    Test { full: bool },
+    Run(Run),
+    Repl,
+    KernelInstall(Destination),
+    KernelUninstall(Destination),
+    Doctor,
+    Help(&'static str),
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Run {
+    pub notebook: PathBuf,
+    pub out: Option<PathBuf>,
+    pub timeout_s: u64,
+}
+
+/// Where `kernel install` puts the kernel.
+#[derive(Debug, PartialEq)]
+pub enum Destination {
+    User,
+    Prefix(PathBuf),
+}
+
+pub const CELL_TIMEOUT_S: u64 = 600;
+
+pub fn parse(words: &[String]) -> Result<Action, String> {
+    let Some((first, rest)) = words.split_first() else {
+        return Ok(Action::Open { browser: true, port: None });
+    };
+    if first == "--help" || first == "-h" {
+        return Ok(Action::Help(help::GENERAL));
+    }
+    if first.starts_with('-') {
+        return parse_open(words);
+    }
+    match first.as_str() {
+        "setup" => plain("setup", rest, help::SETUP, Action::SetUp),
+        "test" => parse_test(rest),
+        "run" => parse_run(rest),
+        "repl" => plain("repl", rest, help::REPL, Action::Repl),
+        "kernel" => parse_kernel(rest),
+        "doctor" => plain("doctor", rest, help::DOCTOR, Action::Doctor),
+        "help" => parse_help(rest),
+        other => {
+            let known = ["setup", "test", "run", "repl", "kernel", "doctor", "help"];
+            let hint = nearest(other, &known);
+            Err(format!("there is no command `{other}`.{hint} `cargo lab --help` lists them."))
+        }
+    }
+}
+
+fn parse_open(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("", words, &["--no-browser"], &["--port"], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::GENERAL));
+    }
+    let port = given.value("--port").map(|text| number("--port", text, "a port, 1 to 65535")).transpose()?;
+    if port == Some(0) {
+        return Err("--port 0: a port is a whole number from 1 to 65535.".into());
+    }
+    Ok(Action::Open { browser: !given.flag("--no-browser"), port })
+}
+
+fn plain(command: &str, words: &[String], help: &'static str, action: Action) -> Result<Action, String> {
+    let given = Given::read(command, words, &[], &[], 0)?;
+    Ok(if given.help { Action::Help(help) } else { action })
+}
+
+fn parse_test(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("test", words, &["--full"], &[], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::TEST));
+    }
+    Ok(Action::Test { full: given.flag("--full") })
+}
+
+fn parse_run(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("run", words, &[], &["--out", "--timeout"], 1)?;
+    if given.help {
+        return Ok(Action::Help(help::RUN));
+    }
+    let notebook = given
+        .positional
+        .first()
+        .ok_or("`run` needs a notebook: cargo lab run notebooks/NAME.ipynb [--out DIR] [--timeout S]")?;
+    let timeout = given.value("--timeout");
+    let timeout_s = timeout.map(|text| number("--timeout", text, "seconds, a whole number")).transpose()?;
+    if timeout_s == Some(0) {
+        return Err("--timeout 0: give each cell at least 1 second.".into());
+    }
+    Ok(Action::Run(Run {
+        notebook: notebook.into(),
+        out: given.value("--out").map(PathBuf::from),
+        timeout_s: timeout_s.unwrap_or(CELL_TIMEOUT_S),
+    }))
+}
+
+fn parse_kernel(words: &[String]) -> Result<Action, String> {
+    let Some((verb, rest)) = words.split_first() else {
+        return Err("`kernel` needs `install` or `uninstall`: cargo lab kernel install --user".into());
+    };
+    if verb == "--help" || verb == "-h" {
+        return Ok(Action::Help(help::KERNEL));
+    }
+    let known = ["install", "uninstall"];
+    if !known.contains(&verb.as_str()) {
+        let hint = nearest(verb, &known);
+        return Err(format!("`kernel {verb}`: it must be `kernel install` or `kernel uninstall`.{hint}"));
+    }
+    let given = Given::read(&format!("kernel {verb}"), rest, &["--user"], &["--prefix"], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::KERNEL));
+    }
+    let destination = match given.value("--prefix") {
+        Some(_) if given.flag("--user") => {
+            return Err("--user and --prefix name two places: give one of them.".into());
+        }
+        Some(folder) => Destination::Prefix(folder.into()),
+        None => Destination::User,
+    };
+    let action = if verb == "install" { Action::KernelInstall } else { Action::KernelUninstall };
+    Ok(action(destination))
+}
+
+fn parse_help(words: &[String]) -> Result<Action, String> {
+    let topic = words.first().map(String::as_str);
+    let text = match topic {
+        None => help::GENERAL,
+        Some("setup") => help::SETUP,
+        Some("test") => help::TEST,
+        Some("run") => help::RUN,
+        Some("repl") => help::REPL,
+        Some("kernel") => help::KERNEL,
+        Some("doctor") => help::DOCTOR,
+        Some(other) => return Err(format!("there is no command `{other}`. `cargo lab --help` lists them.")),
+    };
+    Ok(Action::Help(text))
+}
+
+/// The options and words that followed a command.
+struct Given {
+    flags: Vec<String>,
+    values: Vec<(String, String)>,
+    positional: Vec<String>,
+    help: bool,
+}
+
+impl Given {
+    fn read(
+        command: &str,
+        words: &[String],
+        flags: &[&str],
+        valued: &[&str],
+        positional: usize,
+    ) -> Result<Given, String> {
+        let mut given = Given { flags: vec![], values: vec![], positional: vec![], help: false };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let (name, attached) = match word.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_string())),
+                _ => (word.as_str(), None),
+            };
+            if name == "--help" || name == "-h" {
+                given.help = true;
+            } else if flags.contains(&name) {
+                match attached {
+                    Some(value) => return Err(format!("{name} takes no value, but was given `{value}`.")),
+                    None => given.flags.push(name.into()),
+                }
+            } else if valued.contains(&name) {
+                let next = || words.next().filter(|next| !next.starts_with("--")).cloned();
+                let value = attached.or_else(next).filter(|value| !value.is_empty());
+                let value = value.ok_or_else(|| format!("{name} needs a value after it."))?;
+                given.values.push((name.into(), value));
+            } else if name.starts_with('-') {
+                return Err(unknown_option(command, name, &[flags, valued, &["--help"]].concat()));
+            } else if given.positional.len() == positional {
+                return Err(format!("`cargo lab {command}` does not know what to do with `{word}`."));
+            } else {
+                given.positional.push(word.clone());
+            }
+        }
+        Ok(given)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.flags.iter().any(|flag| flag == name)
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.values.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str, wanted: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{name} {text}: expected {wanted}."))
+}
+
+fn unknown_option(command: &str, option: &str, known: &[&str]) -> String {
+    let command = format!("cargo lab {command}");
+    let command = command.trim_end();
+    format!("`{command}` has no option `{option}`.{} `{command} --help` lists them.", nearest(option, known))
+}
+
+/// " Did you mean ...?" when a known word is close, nothing otherwise.
+fn nearest(word: &str, known: &[&str]) -> String {
+    let best = known.iter().min_by_key(|candidate| distance(word, candidate));
+    match best {
+        Some(best) if distance(word, best) <= best.len() / 2 => format!(" Did you mean `{best}`?"),
+        _ => String::new(),
+    }
+}
+
+/// Levenshtein's distance: how many letters must be put in, taken out or changed.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Action, String> {
+        parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(parsed(""), Ok(Action::Open { browser: true, port: None }));
+        assert_eq!(parsed("--no-browser --port=9000"), Ok(Action::Open { browser: false, port: Some(9000) }));
+        assert_eq!(parsed("test --full"), Ok(Action::Test { full: true }));
+        let run = Run { notebook: "a.ipynb".into(), out: Some("x".into()), timeout_s: 5 };
+        assert_eq!(parsed("run --out x a.ipynb --timeout 5"), Ok(Action::Run(run)));
+        assert_eq!(parsed("kernel install"), Ok(Action::KernelInstall(Destination::User)));
+        assert_eq!(
+            parsed("kernel uninstall --prefix /p"),
+            Ok(Action::KernelUninstall(Destination::Prefix("/p".into())))
+        );
+        assert_eq!(parsed("run --help"), Ok(Action::Help(help::RUN)));
+    }
+
+    #[test]
+    fn mistakes_are_named_and_the_nearest_is_suggested() {
+        let mistakes = [
+            ("docter", "Did you mean `doctor`?"),
+            ("--no-broswer", "Did you mean `--no-browser`?"),
+            ("test --ful", "Did you mean `--full`?"),
+            ("kernel instal", "Did you mean `install`?"),
+            ("run", "needs a notebook"),
+            ("run a.ipynb b.ipynb", "`b.ipynb`"),
+            ("run a.ipynb --out", "--out needs a value"),
+            ("run a.ipynb --out --timeout 5", "--out needs a value"),
+            ("run a.ipynb --timeout soon", "--timeout soon: expected seconds"),
+            ("--port 70000", "--port 70000: expected a port"),
+            ("kernel install --user --prefix /p", "two places"),
+            ("test --full=yes", "takes no value"),
+        ];
+        for (line, expected) in mistakes {
+            let message = parsed(line).expect_err(line);
+            assert!(message.contains(expected), "{line}: {message}");
+        }
+        assert!(!parsed("xyzzy").unwrap_err().contains("Did you mean"));
+    }
+}

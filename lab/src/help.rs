@@ -1,0 +1,78 @@
+//! What `--help` prints.
+
+pub const GENERAL: &str = "\
+cargo lab: everything around the library, in one command
+
+Usage: cargo lab [--no-browser] [--port N]
+       cargo lab COMMAND [OPTIONS]
+
+With no command: sets up whatever is missing (half an hour the first time on 2 cores, seconds afterwards),
+then opens JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C ends it.
+
+  --no-browser      print the address only, for remote machines
+  --port N          use this port (otherwise the first free one from 8888 up)
+
+Commands:
+  setup             set up whatever is missing, and nothing else
+  test [--full]     set up, then check and test everything, notebooks included
+  run NOTEBOOK      execute one notebook without a browser
+  repl              the prelude in a terminal
+  kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
+  doctor            show what is there, what is missing, and the fix for each
+
+`cargo lab COMMAND --help` says more about each.
+
+Set-up writes to .atomotion/ and the target folder in this clone, and to one cache folder:
+$ATOMOTION_CACHE, else atomotion/ under $XDG_CACHE_HOME or ~/.cache.
+";
+
+pub const SETUP: &str = "\
+Usage: cargo lab setup
+
+Sets up whatever is missing: the Rust components, libtorch 2.11.0, a Python environment with JupyterLab,
+the library and the kernel. What is there already is kept; an interrupted set-up goes on where it stopped.
+The first time needs a network; later ones do not.
+";
+
+pub const TEST: &str = "\
+Usage: cargo lab test [--full]
+
+Sets up, then: formatting, clippy and rustdoc with warnings denied, all tests, and every notebook executed in
+Jupyter. Goes on after a failure, ends with the time of each part, what was skipped and why, and one line of counts.
+
+  --full            also soaks, long notebooks and statistics (sets ATOMOTION_FULL=1)
+";
+
+pub const RUN: &str = "\
+Usage: cargo lab run NOTEBOOK [--out DIR] [--timeout S]
+
+Executes a notebook without a browser and writes NAME.executed.ipynb and NAME.html beside it. The notebook itself
+is not changed. Fails if a cell fails, writes to stderr, or runs longer than the limit.
+
+  --out DIR         write the results there
+  --timeout S       seconds each cell may take (600)
+";
+
+pub const REPL: &str = "\
+Usage: cargo lab repl
+
+The prelude in a terminal: a Rust prompt with the library loaded. Ctrl-D leaves it.
+";
+
+pub const KERNEL: &str = "\
+Usage: cargo lab kernel install [--user | --prefix DIR]
+       cargo lab kernel uninstall [--user | --prefix DIR]
+
+Puts the kernel \"Rust (Atomotion)\" where your own Jupyter or VS Code finds it, or takes it away again.
+The kernel runs from this clone: install it again when the clone has moved.
+
+  --user            for your user (the default)
+  --prefix DIR      for one environment, such as a virtual environment's folder
+";
+
+pub const DOCTOR: &str = "\
+Usage: cargo lab doctor
+
+A table of what Atomotion needs and what is there, with the fix for each line that fails. Changes nothing.
+Exits with 1 if anything is missing.
+";

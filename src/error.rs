@@ -1,0 +1,82 @@
+//! What can go wrong, said so that the reader knows what to do next.
+
+use std::path::PathBuf;
+
+/// The one error type of the crate. Its `Display` leads with what was wrong and ends with what to do.
+#[derive(thiserror::Error)]
+pub enum Error {
+    /// A file could not be opened, read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    /// A file is not what its reader expects: wrong type, truncated, or a kind of data that is not an image.
+    #[error("{}: {problem}", path.display())]
+    Format { path: PathBuf, problem: String },
+    /// An option has a value that makes no sense; nothing was computed.
+    #[error("{option} = {value} is not valid: {expected}")]
+    Option { option: &'static str, value: String, expected: String },
+    /// The data cannot be used as they are (NaN, constant, too small, nothing found).
+    #[error("{0}")]
+    Data(String),
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+    /// Polars refused.
+    #[error("table: {0}")]
+    Table(#[from] polars::error::PolarsError),
+    /// A figure could not be drawn.
+    #[error("figure: {0}")]
+    Figure(String),
+}
+
+/// `Debug` is what a notebook prints for an error that leaves a cell through `?`: it says the same as `Display`.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// A result with this crate's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+
+    pub(crate) fn format(path: impl Into<PathBuf>, problem: impl Into<String>) -> Error {
+        Error::Format { path: path.into(), problem: problem.into() }
+    }
+
+    pub(crate) fn data(message: impl Into<String>) -> Error {
+        Error::Data(message.into())
+    }
+}
+
+/// Checks one option: `check("threshold", value, value > 0.0, "a positive number")?`.
+pub(crate) fn check(
+    option: &'static str,
+    value: impl std::fmt::Display,
+    valid: bool,
+    expected: impl Into<String>,
+) -> Result<()> {
+    if valid {
+        return Ok(());
+    }
+    Err(Error::Option { option, value: value.to_string(), expected: expected.into() })
+}
+
+/// Writes the `with_…` setters of an options struct, one line each.
+macro_rules! setters {
+    ($($field:ident: $type:ty => $setter:ident),* $(,)?) => {
+        $(
+            #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+            #[must_use]
+            pub fn $setter(mut self, value: $type) -> Self {
+                self.$field = value;
+                self
+            }
+        )*
+    };
+}
+pub(crate) use setters;

@@ -1,0 +1,5 @@
+//! Atomotion
+#![warn(missing_docs)]
+pub mod error; pub mod movie; pub mod simulate; pub mod detect; pub mod progress; pub mod device;
+pub use error::{Error, Result};
+pub use {linfa, linfa_clustering, linfa_hierarchical, linfa_reduction, ndarray, plotters, polars, polars_io, tch};

@@ -1,0 +1,43 @@
+//! The movies that the first notebook opens: real frames where the user has them, simulated ones otherwise.
+
+use super::{Calibration, Movie};
+use crate::error::{Error, Result};
+use crate::simulate::Ws2;
+use std::path::PathBuf;
+
+/// The folder that the environment variable `ATOMOTION_REAL` names, or `None` where it is not set.
+///
+/// # Errors
+/// If the variable is set but the folder, or one of the frames that belong in it, is missing.
+pub fn real_data() -> Result<Option<PathBuf>> {
+    let Some(folder) = std::env::var_os("ATOMOTION_REAL").map(PathBuf::from) else {
+        return Ok(None);
+    };
+    for name in ["ws2_frame0.npy", "graphene_si_2nm.npy", "graphene_boundary_4nm.npy"] {
+        if !folder.join(name).is_file() {
+            return Err(Error::format(
+                folder.join(name),
+                "is missing: ATOMOTION_REAL is set but its folder is not complete (unset it to use simulated movies)",
+            ));
+        }
+    }
+    Ok(Some(folder))
+}
+
+/// The movies of the first notebook, each with its calibration: the real WS2 frame and a real graphene frame where
+/// `ATOMOTION_REAL` names them, else a simulated WS2 movie of six frames at a generous dose and one frame at the
+/// dose of the real instrument.
+///
+/// # Errors
+/// If `ATOMOTION_REAL` names a folder that is not complete.
+pub fn example_movies() -> Result<Vec<Movie>> {
+    if let Some(folder) = real_data()? {
+        let open = |file: &str, nm_per_px: f64| -> Result<Movie> {
+            Ok(Movie::open(folder.join(file))?.with_calibration(Calibration::new(nm_per_px, 1.0)?))
+        };
+        return Ok(vec![open("graphene_si_2nm.npy", 0.0078)?, open("ws2_frame0.npy", 0.0507)?]);
+    }
+    let bright = Ws2::default().with_frames(6).simulate(1)?;
+    let starved = Ws2::default().with_dose(1.5).simulate(2)?;
+    Ok(vec![bright.movie, starved.movie.with_name("simulated WS2, 1.5 counts at a W column")])
+}

@@ -1,0 +1,201 @@
+//! Movies and their frames: opening files lazily, calibration.
+//!
+//! A [`Movie`] gives [`Frame`]s one at a time; nothing is read before it is asked for.
+
+mod calibration;
+mod examples;
+mod npy;
+mod reader;
+mod tiff;
+
+pub use calibration::Calibration;
+pub use examples::{example_movies, real_data};
+pub use reader::FrameSource;
+
+use crate::error::{Error, Result};
+use ndarray::{Array2, Array3, Axis};
+use std::path::Path;
+use std::sync::Arc;
+
+/// One image of a movie: `data[[y, x]]`, origin top left, pixel centres on whole numbers.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The intensities, rows first.
+    pub data: Array2<f32>,
+    /// Which frame of the movie this is, from 0.
+    pub index: u32,
+    /// What a pixel is worth.
+    pub calibration: Calibration,
+    /// Where it came from, for captions and messages.
+    pub source: String,
+}
+
+impl Frame {
+    /// A frame from an array, for data that come from elsewhere.
+    #[must_use]
+    pub fn new(data: Array2<f32>, calibration: Calibration) -> Self {
+        Frame { data, index: 0, calibration, source: "array".into() }
+    }
+
+    /// Checks that the frame can be analysed: finite and not constant.
+    pub(crate) fn usable(&self) -> Result<()> {
+        let bad = self.data.iter().filter(|v| !v.is_finite()).count();
+        if bad > 0 {
+            let (y, x) = self.data.indexed_iter().find(|(_, v)| !v.is_finite()).map_or((0, 0), |(at, _)| at);
+            return Err(Error::data(format!(
+                "frame {} of {} has {bad} pixels that are NaN or infinite, the first at y = {y}, x = {x}: \
+                 replace them or leave that frame out",
+                self.index, self.source
+            )));
+        }
+        let first = self.data.first().copied().unwrap_or(0.0);
+        if self.data.iter().all(|&v| v == first) {
+            return Err(Error::data(format!(
+                "frame {} of {} is constant (every pixel is {first}): there is nothing to find in it",
+                self.index, self.source
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A sequence of frames of one size, read lazily.
+///
+/// ```
+/// use atomotion::movie::{Calibration, Movie};
+/// use ndarray::Array3;
+/// let stack = Array3::from_shape_fn((3, 32, 32), |(t, y, x)| (t + y + x) as f32);
+/// let movie = Movie::from_array(stack)?.with_calibration(Calibration::new(0.03, 1.0)?);
+/// assert_eq!((movie.len(), movie.height(), movie.width()), (3, 32, 32));
+/// assert_eq!(movie.frame(2)?.data[[0, 0]], 2.0);
+/// # Ok::<(), atomotion::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Movie {
+    source: Arc<dyn FrameSource>,
+    calibration: Calibration,
+    name: String,
+}
+
+impl Movie {
+    /// Opens a movie, recognising its format by content: NumPy `.npy` (2-D or 3-D, mapped, not read) or TIFF
+    /// (one or many pages).
+    ///
+    /// # Errors
+    /// If the file is missing, truncated, of another kind, empty, or holds complex numbers or colours.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let (source, calibration) = reader::open(path)?;
+        let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        Movie::from_source(source, name, calibration)
+    }
+
+    /// A movie from an array of shape (frames, height, width).
+    ///
+    /// # Errors
+    /// If there is no frame, or a frame has no pixel.
+    pub fn from_array(stack: Array3<f32>) -> Result<Self> {
+        Movie::from_source(Arc::new(stack), "array".into(), Calibration::default())
+    }
+
+    fn from_source(source: Arc<dyn FrameSource>, name: String, calibration: Calibration) -> Result<Self> {
+        let (frames, height, width) = source.shape();
+        if frames == 0 || height == 0 || width == 0 {
+            return Err(Error::data(format!("{name} is empty: its shape is {frames} x {height} x {width}")));
+        }
+        Ok(Movie { source, calibration, name })
+    }
+
+    /// The same movie with another calibration.
+    #[must_use]
+    pub fn with_calibration(mut self, calibration: Calibration) -> Self {
+        self.calibration = calibration;
+        self
+    }
+
+    /// The same movie under another name (shown in captions).
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Number of frames.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // a movie is never empty: that is checked when it is made
+    pub fn len(&self) -> usize {
+        self.source.shape().0
+    }
+
+    /// Height of a frame in pixels.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.source.shape().1
+    }
+
+    /// Width of a frame in pixels.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.source.shape().2
+    }
+
+    /// What a pixel and a frame are worth.
+    #[must_use]
+    pub fn calibration(&self) -> Calibration {
+        self.calibration
+    }
+
+    /// The file's name, or what [`Movie::with_name`] set.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads one frame, counted from 0.
+    ///
+    /// # Errors
+    /// If there is no such frame, or it cannot be read.
+    pub fn frame(&self, index: usize) -> Result<Frame> {
+        if index >= self.len() {
+            return Err(Error::data(format!(
+                "{} has no frame {index}: its {} frames count from 0 to {}",
+                self.name,
+                self.len(),
+                self.len() - 1
+            )));
+        }
+        Ok(Frame {
+            data: self.source.read(index)?,
+            index: index as u32,
+            calibration: self.calibration,
+            source: self.name.clone(),
+        })
+    }
+
+    /// Walks through the frames, reading one at a time.
+    pub fn frames(&self) -> impl Iterator<Item = Result<Frame>> + '_ {
+        (0..self.len()).map(|i| self.frame(i))
+    }
+}
+
+impl std::fmt::Debug for Movie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let c = self.calibration;
+        write!(f, "Movie {}: {} frames of {} x {} px", self.name, self.len(), self.height(), self.width())?;
+        if c.known {
+            write!(f, ", {:.4} nm/px, {:.3} s/frame", c.nm_per_px, c.s_per_frame)
+        } else {
+            write!(f, ", not calibrated")
+        }
+    }
+}
+
+impl FrameSource for Array3<f32> {
+    fn shape(&self) -> (usize, usize, usize) {
+        self.dim()
+    }
+
+    fn read(&self, index: usize) -> Result<Array2<f32>> {
+        Ok(self.index_axis(Axis(0), index).to_owned())
+    }
+}

@@ -1,0 +1,11 @@
+//! Movies whose every defect is known: a first, simple Mo-doped WS2.
+//!
+//! Columns are Gaussians whose height goes as Z^1.7 (the usual approximation of annular dark-field contrast, Krivanek
+//! et al., Nature 464, 571, 2010), counts are Poisson. Every transcendental function is `libm`'s, so that the same
+//! seed gives the same bytes on every machine.
+
+mod poisson;
+mod ws2;
+
+pub(crate) use poisson::{normal, poisson};
+pub use ws2::{Simulated, Ws2};

@@ -7,9 +7,9 @@ fn main() {
     println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib");
     let rustc = std::env::var_os("RUSTC").expect("cargo sets RUSTC");
     let out = Command::new(rustc)
-        .args(["--print", "sysroot"])
+        .args(["--print", "target-libdir"])
         .output()
         .expect("rustc runs");
-    let sysroot = String::from_utf8(out.stdout).expect("the sysroot's path is UTF-8");
-    println!("cargo:rustc-link-arg-bins=-Wl,-rpath,{}/lib", sysroot.trim());
+    let libraries = String::from_utf8(out.stdout).expect("the toolchain's path is UTF-8");
+    println!("cargo:rustc-link-arg-bins=-Wl,-rpath,{}", libraries.trim());
 }

@@ -15,15 +15,49 @@ const CELL: &str = "@CELL@";
 
 /// Families of crates that go together: kept whole, but for `LEFT_OUT`.
 const FAMILIES: [&str; 3] = ["polars", "linfa", "plotters"];
-/// Members whose types stay inside.
-const LEFT_OUT: [&str; 12] = [
-    "polars-arrow-format", "polars-async", "polars-expr", "polars-mem-engine", "polars-ooc", "polars-parquet",
-    "polars-parquet-format", "polars-row", "polars-sql", "polars-stream", "linfa-kernel", "linfa-nn",
+/// Crates whose types stay inside the library.
+const LEFT_OUT: [&str; 20] = [
+    "base64",
+    "libm",
+    "linfa-kernel",
+    "linfa-nn",
+    "memmap2",
+    "png",
+    "polars-arrow-format",
+    "polars-async",
+    "polars-expr",
+    "polars-mem-engine",
+    "polars-ooc",
+    "polars-parquet",
+    "polars-parquet-format",
+    "polars-row",
+    "polars-sql",
+    "polars-stream",
+    "rustfft",
+    "safetensors",
+    "thiserror",
+    "tiff",
 ];
 /// Crates further down whose types or traits show in the interfaces above.
 const ALSO: [&str; 18] = [
-    "bytemuck", "bytes", "chrono", "compact_str", "either", "hashbrown", "indexmap", "num-complex", "num-integer",
-    "num-traits", "rand_core", "rayon-core", "serde_core", "smallvec", "torch-sys", "half", "ndarray-rand", "foldhash",
+    "bytemuck",
+    "bytes",
+    "chrono",
+    "compact_str",
+    "either",
+    "hashbrown",
+    "indexmap",
+    "num-complex",
+    "num-integer",
+    "num-traits",
+    "rand_core",
+    "rayon-core",
+    "serde_core",
+    "smallvec",
+    "torch-sys",
+    "half",
+    "ndarray-rand",
+    "foldhash",
 ];
 
 /// A `cargo metadata` command line.
@@ -34,18 +68,34 @@ pub struct Request<'a> {
 }
 
 /// The answer, or `None` where the real cargo has to give it.
-pub fn answer(recipe: &Recipe, kernel: &Path, cell: &Path, of_cell: bool, request: &Request) -> Result<Option<String>> {
+pub fn answer(
+    recipe: &Recipe,
+    kernel: &Path,
+    cell: &Path,
+    of_cell: bool,
+    request: &Request,
+) -> Result<Option<String>> {
     let record = |name: &str| fs::read_to_string(kernel.join("record").join(name));
-    let sysroot = recipe.sysroot.join("lib/rustlib/src/rust/library/Cargo.toml");
+    let sysroot = recipe
+        .sysroot
+        .join("lib/rustlib/src/rust/library/Cargo.toml");
     if request.manifest == Some(sysroot.as_path()) {
-        let name = if request.no_deps { "sysroot-alone.json" } else { "sysroot.json" };
+        let name = if request.no_deps {
+            "sysroot-alone.json"
+        } else {
+            "sysroot.json"
+        };
         return Ok(record(name).ok());
     }
     if !of_cell {
         return Ok(None);
     }
     let alone = request.no_deps || std::env::var_os(environment::STALE).is_some();
-    let known = record(if alone { "cell-alone.json" } else { "cell.json" })?;
+    let known = record(if alone {
+        "cell-alone.json"
+    } else {
+        "cell.json"
+    })?;
     let known = known.replace(CELL, &cell.display().to_string());
     if !shim::has_dependencies(cell)? {
         return Ok(Some(known));
@@ -64,12 +114,21 @@ pub fn answer(recipe: &Recipe, kernel: &Path, cell: &Path, of_cell: bool, reques
 /// Adds the recorded crates to those of the user.
 fn merge(mut real: Value, known: Value) -> Value {
     let have: HashSet<String> = list(&real["packages"]).iter().map(id).collect();
-    let packages = list(&known["packages"]).iter().filter(|package| !have.contains(&id(package))).cloned();
+    let packages = list(&known["packages"])
+        .iter()
+        .filter(|package| !have.contains(&id(package)))
+        .cloned();
     let packages: Vec<Value> = packages.collect();
-    real["packages"].as_array_mut().into_iter().for_each(|all| all.extend(packages.iter().cloned()));
+    real["packages"]
+        .as_array_mut()
+        .into_iter()
+        .for_each(|all| all.extend(packages.iter().cloned()));
 
     let mut nodes: HashMap<String, Value> = HashMap::new();
-    for node in list(&real["resolve"]["nodes"]).iter().chain(list(&known["resolve"]["nodes"])) {
+    for node in list(&real["resolve"]["nodes"])
+        .iter()
+        .chain(list(&known["resolve"]["nodes"]))
+    {
         match nodes.get_mut(&id(node)) {
             Some(existing) => unite(existing, node),
             None => {
@@ -85,22 +144,42 @@ fn merge(mut real: Value, known: Value) -> Value {
 fn unite(node: &mut Value, other: &Value) {
     for key in ["dependencies", "features", "deps"] {
         let more = list(&other[key]).iter().filter(|new| {
-            let same = |old: &&Value| if key == "deps" { old["name"] == new["name"] } else { old == new };
+            let same = |old: &&Value| {
+                if key == "deps" {
+                    old["name"] == new["name"]
+                } else {
+                    old == new
+                }
+            };
             !list(&node[key]).iter().any(|old| same(&old))
         });
         let more: Vec<Value> = more.cloned().collect();
-        node[key].as_array_mut().into_iter().for_each(|all| all.extend(more.iter().cloned()));
+        node[key]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|all| all.extend(more.iter().cloned()));
     }
 }
 
 /// Makes the recorded metadata of a cell: `bare` is that of an empty crate in `CELL`, `whole` that of the project.
 /// `externs` are the crates that a cell can name.
 pub fn trim(mut bare: Value, whole: &Value, externs: &[String]) -> Result<Value> {
-    let packages: HashMap<String, &Value> = list(&whole["packages"]).iter().map(|it| (id(it), it)).collect();
-    let nodes: HashMap<String, &Value> = list(&whole["resolve"]["nodes"]).iter().map(|it| (id(it), it)).collect();
-    let library = packages.values().find(|it| it["name"] == "atomotion").ok_or("cargo's metadata lacks atomotion")?;
+    let packages: HashMap<String, &Value> = list(&whole["packages"])
+        .iter()
+        .map(|it| (id(it), it))
+        .collect();
+    let nodes: HashMap<String, &Value> = list(&whole["resolve"]["nodes"])
+        .iter()
+        .map(|it| (id(it), it))
+        .collect();
+    let library = packages
+        .values()
+        .find(|it| it["name"] == "atomotion")
+        .ok_or("cargo's metadata lacks atomotion")?;
     let library = id(library);
-    let direct: HashSet<String> = normal_dependencies(nodes[&library]).map(|dep| text(&dep["pkg"])).collect();
+    let direct: HashSet<String> = normal_dependencies(nodes[&library])
+        .map(|dep| text(&dep["pkg"]))
+        .collect();
 
     let mut kept = vec![library.clone()];
     let mut seen = HashSet::from([library.clone()]);
@@ -108,19 +187,27 @@ pub fn trim(mut bare: Value, whole: &Value, externs: &[String]) -> Result<Value>
     while next < kept.len() {
         for dep in normal_dependencies(nodes[&kept[next]]) {
             let id = text(&dep["pkg"]);
-            if (direct.contains(&id) || is_kept(packages[&id])) && !is_macro(packages[&id]) && seen.insert(id.clone()) {
+            if is_kept(packages[&id], direct.contains(&id)) && seen.insert(id.clone()) {
                 kept.push(id);
             }
         }
         next += 1;
     }
     for id in &kept {
-        push(&mut bare["packages"], library_only(packages[id], *id == library));
-        push(&mut bare["resolve"]["nodes"], with_dependencies(nodes[id], |dep| seen.contains(&text(&dep["pkg"]))));
+        push(
+            &mut bare["packages"],
+            library_only(packages[id], *id == library),
+        );
+        push(
+            &mut bare["resolve"]["nodes"],
+            with_dependencies(nodes[id], |dep| seen.contains(&text(&dep["pkg"]))),
+        );
     }
     let root = &mut bare["resolve"]["nodes"][0];
     let mut named: Vec<Value> = normal_dependencies(nodes[&library]).cloned().collect();
-    named.push(json!({"name": "atomotion", "pkg": library, "dep_kinds": [{"kind": null, "target": null}]}));
+    named.push(
+        json!({"name": "atomotion", "pkg": library, "dep_kinds": [{"kind": null, "target": null}]}),
+    );
     for dep in named {
         if externs.contains(&text(&dep["name"])) && seen.contains(&text(&dep["pkg"])) {
             push(&mut root["dependencies"], dep["pkg"].clone());
@@ -132,17 +219,22 @@ pub fn trim(mut bare: Value, whole: &Value, externs: &[String]) -> Result<Value>
 
 /// The metadata in which `folder` stands for any cell.
 pub fn any_cell(metadata: &str, folder: &Path) -> Result<Value> {
-    Ok(serde_json::from_str(&metadata.replace(&folder.display().to_string(), CELL))?)
+    Ok(serde_json::from_str(
+        &metadata.replace(&folder.display().to_string(), CELL),
+    )?)
 }
 
-fn is_kept(package: &Value) -> bool {
+fn is_kept(package: &Value, direct: bool) -> bool {
     let name = text(&package["name"]);
     let family = FAMILIES.iter().any(|family| name.starts_with(family));
-    (family && !LEFT_OUT.contains(&name.as_str())) || ALSO.contains(&name.as_str())
+    let wanted = direct || family || ALSO.contains(&name.as_str());
+    wanted && !LEFT_OUT.contains(&name.as_str()) && !is_macro(package)
 }
 
 fn is_macro(package: &Value) -> bool {
-    list(&package["targets"]).iter().any(|target| list(&target["kind"]).contains(&json!("proc-macro")))
+    list(&package["targets"])
+        .iter()
+        .any(|target| list(&target["kind"]).contains(&json!("proc-macro")))
 }
 
 /// A package without its tests, examples and build script. rust-analyzer reads every source file under the manifest's
@@ -152,7 +244,9 @@ fn library_only(package: &Value, is_library: bool) -> Value {
     if let Some(targets) = package["targets"].as_array_mut() {
         targets.retain(|target| {
             let kinds = list(&target["kind"]);
-            ["lib", "rlib", "dylib"].iter().any(|kind| kinds.contains(&json!(kind)))
+            ["lib", "rlib", "dylib"]
+                .iter()
+                .any(|kind| kinds.contains(&json!(kind)))
         });
     }
     package["dependencies"] = json!([]);
@@ -164,14 +258,21 @@ fn library_only(package: &Value, is_library: bool) -> Value {
 }
 
 fn with_dependencies(node: &Value, keep: impl Fn(&Value) -> bool) -> Value {
-    let deps: Vec<Value> = normal_dependencies(node).filter(|dep| keep(dep)).cloned().collect();
+    let deps: Vec<Value> = normal_dependencies(node)
+        .filter(|dep| keep(dep))
+        .cloned()
+        .collect();
     let ids: Vec<&Value> = deps.iter().map(|dep| &dep["pkg"]).collect();
     json!({"id": node["id"], "dependencies": ids, "deps": deps, "features": node["features"]})
 }
 
 /// Neither for tests nor for build scripts.
 pub fn normal_dependencies(node: &Value) -> impl Iterator<Item = &Value> {
-    list(&node["deps"]).iter().filter(|dep| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()))
+    list(&node["deps"]).iter().filter(|dep| {
+        list(&dep["dep_kinds"])
+            .iter()
+            .any(|kind| kind["kind"].is_null())
+    })
 }
 
 pub fn list(value: &Value) -> &[Value] {
@@ -187,5 +288,7 @@ fn id(value: &Value) -> String {
 }
 
 fn push(to: &mut Value, value: Value) {
-    to.as_array_mut().into_iter().for_each(|all| all.push(value.clone()));
+    to.as_array_mut()
+        .into_iter()
+        .for_each(|all| all.push(value.clone()));
 }

@@ -73,7 +73,11 @@ impl Session {
             // The file may be locked by a process of another container, or be swept between the two calls.
             if held.try_lock().is_ok() && lock.exists() && !dir.exists() {
                 fs::create_dir(&dir)?;
-                return Ok(Session { dir, lock, _held: held });
+                return Ok(Session {
+                    dir,
+                    lock,
+                    _held: held,
+                });
             }
         }
         unreachable!("the loop ends by returning")
@@ -108,7 +112,9 @@ fn sweep(sessions: &Path) {
         if lock.extension().is_none_or(|extension| extension != "lock") {
             continue;
         }
-        let Ok(file) = File::open(&lock) else { continue };
+        let Ok(file) = File::open(&lock) else {
+            continue;
+        };
         match file.try_lock() {
             Ok(()) => {
                 let _ = fs::remove_dir_all(lock.with_extension(""));

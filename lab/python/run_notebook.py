@@ -5,7 +5,6 @@ calls the cell ok), by the kernel's death or by running too long. A cell tagged 
 """
 
 import argparse
-import asyncio
 import os
 import re
 import signal
@@ -48,12 +47,17 @@ def stderr_of(cell):
     return "".join(out.text for out in cell.outputs if out.output_type == "stream" and out.name == "stderr")
 
 
+def error_of(cell):
+    return "\n".join(line for out in cell.outputs if out.output_type == "error"
+                     for line in [*out.traceback, f"{out.ename}: {out.evalue}"])
+
+
 def run_cell(client, cell, index):
     """What went wrong in a cell, or None."""
     try:
         client.execute_cell(cell, index)
     except CellExecutionError as error:
-        return "\n".join(["it raised an error:", error.traceback or f"{error.ename}: {error.evalue}"])
+        return f"it raised an error:\n{error_of(cell) or error}"
     except CellTimeoutError:
         return f"it ran longer than {client.timeout} s (--timeout S allows more)"
     except DeadKernelError:
@@ -101,7 +105,7 @@ def execute(notebook, options):
     except (RuntimeError, DeadKernelError) as error:
         print(f"  the kernel `{options.kernel}` did not start: {error}\n"
               "  `cargo lab doctor` says what is missing.", flush=True)
-        return False
+        raise SystemExit(1)
 
 
 def write(path, text):

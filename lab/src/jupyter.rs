@@ -4,14 +4,11 @@ use crate::args::Destination;
 use crate::place::Place;
 use crate::process;
 use crate::python;
-use crate::rust::Rust;
-use crate::setup::Ready;
 use crate::stamp::write_whole;
 use serde_json::json;
 use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,7 +18,10 @@ pub const KERNEL: &str = "atomotion";
 pub fn python(place: &Place, environment: &Path) -> Command {
     let home = place.dot.join("jupyter");
     let mut command = process::command(python::interpreter(environment));
-    command.env("JUPYTER_PATH", &home).env("PYTHONNOUSERSITE", "1").env("JUPYTER_PREFER_ENV_PATH", "1");
+    command
+        .env("JUPYTER_PATH", &home)
+        .env("PYTHONNOUSERSITE", "1")
+        .env("JUPYTER_PREFER_ENV_PATH", "1");
     for (name, folder) in [
         ("JUPYTER_CONFIG_DIR", "config"),
         ("JUPYTER_DATA_DIR", "data"),
@@ -32,20 +32,29 @@ pub fn python(place: &Place, environment: &Path) -> Command {
     ] {
         command.env(name, home.join(folder));
     }
-    for name in ["JUPYTER_CONFIG_PATH", "JUPYTERLAB_DIR", "JUPYTER_TOKEN", "JUPYTER_PORT", "JUPYTER_NO_CONFIG"] {
+    for name in [
+        "JUPYTER_CONFIG_PATH",
+        "JUPYTERLAB_DIR",
+        "JUPYTER_TOKEN",
+        "JUPYTER_PORT",
+        "JUPYTER_NO_CONFIG",
+    ] {
         command.env_remove(name);
     }
     command
 }
 
 /// The kernel spec and the settings of our own Jupyter.
-pub fn write_own_files(place: &Place, _rust: &Rust) -> Result<(), String> {
+pub fn write_own_files(place: &Place) -> Result<(), String> {
     let home = place.dot.join("jupyter");
     write_spec(place, &home)?;
     // No question about news, and no look for a newer JupyterLab than the pinned one.
     let notifications = json!({ "fetchNews": "false", "checkForUpdates": false });
     let overrides = json!({ "@jupyterlab/apputils-extension:notification": notifications });
-    write_whole(&home.join("config/labconfig/default_setting_overrides.json"), &format!("{overrides:#}\n"))
+    write_whole(
+        &home.join("config/labconfig/default_setting_overrides.json"),
+        &format!("{overrides:#}\n"),
+    )
 }
 
 fn write_spec(place: &Place, jupyter: &Path) -> Result<PathBuf, String> {
@@ -65,24 +74,39 @@ fn spec_file(jupyter: &Path) -> PathBuf {
 }
 
 /// Becomes JupyterLab: Ctrl-C then reaches it directly, and ends it and its kernels. Returns only on failure.
-pub fn open(place: &Place, ready: &Ready, browser: bool, port: Option<u16>) -> String {
-    let mut lab = python(place, &ready.environment);
-    lab.args(["-m", "jupyterlab", "--log-level=WARN", "--ServerApp.answer_yes=True"]);
+pub fn open(place: &Place, environment: &Path, browser: bool, port: Option<u16>) -> String {
+    let mut lab = python(place, environment);
+    lab.args([
+        "-m",
+        "jupyterlab",
+        "--ServerApp.log_level=WARN",
+        "--LabApp.log_level=WARN",
+    ]);
+    // Ctrl-C ends it without asking; and it starts no npm, which would write to the home folder.
+    lab.args([
+        "--ServerApp.answer_yes=True",
+        "--LanguageServerManager.autodetect=False",
+    ]);
     lab.arg(format!("--MultiKernelManager.default_kernel_name={KERNEL}"));
     // The whole clone can be browsed, beginning at the notebooks.
     lab.arg(format!("--ServerApp.root_dir={}", place.clone.display()));
-    lab.args(["--LabApp.default_url=/lab/tree/notebooks", "--ServerApp.terminado_settings={}"]);
+    lab.arg("--LabApp.default_url=/lab/tree/notebooks");
     if !browser {
         lab.arg("--no-browser");
     }
     if let Some(port) = port {
-        lab.args([format!("--port={port}"), "--ServerApp.port_retries=0".into()]);
+        lab.args([
+            format!("--port={port}"),
+            "--ServerApp.port_retries=0".into(),
+        ]);
     }
     if is_root() {
         lab.arg("--allow-root");
     }
-    println!("Opening JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C ends it.");
-    format!("could not start JupyterLab: {}", lab.current_dir(&place.clone).exec())
+    println!(
+        "Opening JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C ends it."
+    );
+    process::turn_into(lab.current_dir(&place.clone))
 }
 
 fn is_root() -> bool {
@@ -100,7 +124,10 @@ pub fn uninstall(destination: &Destination) -> Result<(), String> {
     let path = spec_file(&user_folder(destination)?);
     let folder = path.parent().unwrap_or(&path);
     if !path.exists() {
-        return Err(format!("there is no kernel \"Rust (Atomotion)\" at {}", folder.display()));
+        return Err(format!(
+            "there is no kernel \"Rust (Atomotion)\" at {}",
+            folder.display()
+        ));
     }
     fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     println!("Removed {}", folder.display());
@@ -108,9 +135,15 @@ pub fn uninstall(destination: &Destination) -> Result<(), String> {
 }
 
 fn user_folder(destination: &Destination) -> Result<PathBuf, String> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     match destination {
-        Destination::Prefix(folder) if !folder.is_dir() => Err(format!("--prefix {}: no such folder", folder.display())),
+        Destination::Prefix(folder) if !folder.is_dir() => {
+            Err(format!("--prefix {}: no such folder", folder.display()))
+        }
         Destination::Prefix(folder) => Ok(folder.join("share/jupyter")),
         Destination::User => set("JUPYTER_DATA_DIR")
             .or_else(|| set("XDG_DATA_HOME").map(|data| data.join("jupyter")))

@@ -3,20 +3,20 @@
 use crate::args::Run;
 use crate::jupyter;
 use crate::place::Place;
-use crate::process;
-use crate::setup::Ready;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// True when every cell went well.
-pub fn run(place: &Place, ready: &Ready, run: &Run) -> Result<bool, String> {
-    process::succeeds(&mut command(place, ready, run))
-}
-
-pub fn command(place: &Place, ready: &Ready, run: &Run) -> Command {
-    let mut python = jupyter::python(place, &ready.environment);
-    python.arg(place.python_file("run_notebook.py")).arg(&run.notebook);
-    python.args(["--kernel", jupyter::KERNEL, "--timeout", &run.timeout_s.to_string()]);
+pub fn command(place: &Place, environment: &Path, run: &Run) -> Command {
+    let mut python = jupyter::python(place, environment);
+    python
+        .arg(place.python_file("run_notebook.py"))
+        .arg(&run.notebook);
+    python.args([
+        "--kernel",
+        jupyter::KERNEL,
+        "--timeout",
+        &run.timeout_s.to_string(),
+    ]);
     if let Some(out) = &run.out {
         python.arg("--out").arg(out);
     }
@@ -25,13 +25,19 @@ pub fn command(place: &Place, ready: &Ready, run: &Run) -> Command {
 
 /// The notebooks of the project, in order.
 pub fn all(place: &Place) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(place.clone.join("notebooks")).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_notebook(path)).collect();
+    let entries = std::fs::read_dir(place.clone.join("notebooks"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| is_notebook(path))
+        .collect();
     found.sort();
     found
 }
 
-fn is_notebook(path: &std::path::Path) -> bool {
+fn is_notebook(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.ends_with(".ipynb") && !name.ends_with(".executed.ipynb")
 }

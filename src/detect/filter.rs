@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2, Zip};
 use rayon::prelude::*;
 
+/// Taps of a normalised Gaussian, out to four standard deviations.
 fn kernel(sigma: f32) -> Vec<f32> {
     let reach = (4.0 * sigma).ceil() as i32;
     let taps: Vec<f32> = (-reach..=reach).map(|i| (-(i * i) as f32 / (2.0 * sigma * sigma)).exp()).collect();
@@ -21,7 +22,37 @@ fn add_shifted(to: &mut [f32], from: &[f32], shift: isize, tap: f32) {
 }
 
 /// Convolution with a Gaussian of the given standard deviation; outside the frame counts as zero.
+///
+/// A wide Gaussian (8 pixels and more) is computed on every second row and column of the averaged frame and read
+/// back between them, eight times faster; that differs from the direct sum by less than a thousandth of the range.
 pub(crate) fn gaussian(image: ArrayView2<f32>, sigma: f32) -> Array2<f32> {
+    let (h, w) = image.dim();
+    if sigma < 8.0 || h < 16 || w < 16 {
+        return direct(image, sigma);
+    }
+    let (ch, cw) = (h.div_ceil(2), w.div_ceil(2));
+    let at = |y: usize, x: usize| if y < h && x < w { image[[y, x]] } else { 0.0 };
+    let coarse = Array2::from_shape_fn((ch, cw), |(y, x)| {
+        let (y, x) = (2 * y, 2 * x);
+        0.25 * (at(y, x) + at(y + 1, x) + at(y, x + 1) + at(y + 1, x + 1))
+    });
+    // Averaging pairs and reading back linearly each widen the Gaussian a little: 1/4 + 1/4 of a pixel squared.
+    let coarse = direct(coarse.view(), (sigma * sigma - 0.5).sqrt() / 2.0);
+    let split = |i: usize, n: usize| {
+        let p = ((i as f32 - 0.5) / 2.0).clamp(0.0, (n - 1) as f32);
+        (p as usize, (p as usize + 1).min(n - 1), p.fract())
+    };
+    let mut fine = Array2::zeros((h, w));
+    Zip::indexed(&mut fine).par_for_each(|(y, x), v| {
+        let ((y0, y1, fy), (x0, x1, fx)) = (split(y, ch), split(x, cw));
+        *v = (coarse[[y0, x0]] * (1.0 - fx) + coarse[[y0, x1]] * fx) * (1.0 - fy)
+            + (coarse[[y1, x0]] * (1.0 - fx) + coarse[[y1, x1]] * fx) * fy;
+    });
+    fine
+}
+
+/// Every tap of the kernel, rows first, then columns.
+fn direct(image: ArrayView2<f32>, sigma: f32) -> Array2<f32> {
     let taps = kernel(sigma);
     let reach = (taps.len() / 2) as isize;
     let (height, width) = image.dim();
@@ -119,6 +150,15 @@ mod tests {
             let weight = Array2::from_shape_fn((h, w), |(y, x)| if holes >> ((y * 7 + x) % 64) & 1 == 1 { 0.5 } else { 1.0 });
             let flat = weighted_gaussian(&Array2::from_elem((h, w), value), &weight, 1.7);
             prop_assert!(flat.iter().all(|v| (v - value).abs() < 1e-3 * value.abs().max(1.0)));
+        }
+    }
+
+    /// The wide Gaussian's short cut stays within a thousandth of the range of the direct sum.
+    #[test]
+    fn wide_equals_direct() {
+        let image = Array2::from_shape_fn((61, 84), |(y, x)| ((31 * y + 17 * x * x) % 101) as f32);
+        for (a, b) in gaussian(image.view(), 9.0).iter().zip(&direct(image.view(), 9.0)) {
+            assert!((a - b).abs() < 0.1, "{a} {b}");
         }
     }
 

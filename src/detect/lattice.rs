@@ -39,9 +39,13 @@ fn signed(i: usize, n: usize) -> f64 {
     if 2 * i > n { i as f64 - n as f64 } else { i as f64 }
 }
 
-/// Power spectrum under a Hann window.
+/// Power spectrum under a Hann window. Intensities are cut at 2.5 robust deviations first: one heavy atom on a light
+/// lattice would otherwise outshine it at every long period.
 fn power(image: &Array2<f32>) -> Array2<f32> {
     let (h, w) = image.dim();
+    let (median, deviation) = robust(&mut image.iter().copied().collect::<Vec<_>>());
+    let reach = if deviation > 0.0 { 2.5 * deviation } else { f32::MAX };
+    let image = image.mapv(|v| v.clamp(median - reach, median + reach));
     let mean = image.mean().unwrap_or(0.0);
     let hann = |i: usize, n: usize| 0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / n as f32).cos();
     let mut data =
@@ -62,9 +66,18 @@ fn above_noise(power: &Array2<f32>) -> Array2<f32> {
     for ((y, x), &p) in power.indexed_iter() {
         rings[ring(y, x)].push(p);
     }
-    // The median of an exponential is ln 2 of its mean, and a ring's few Bragg peaks do not move it.
-    let level: Vec<f32> = rings.iter_mut().map(|r| robust(r).0 / std::f32::consts::LN_2).collect();
+    let level: Vec<f32> = rings.iter_mut().map(|r| noise_level(r)).collect();
     Array2::from_shape_fn((h, w), |(y, x)| power[[y, x]] / level[ring(y, x)].max(f32::MIN_POSITIVE))
+}
+
+/// Mean of an exponential from its lower fifth, which Bragg peaks do not reach even where they fill half of a small ring.
+fn noise_level(ring: &mut [f32]) -> f32 {
+    if ring.is_empty() {
+        return 0.0;
+    }
+    let fifth = ring.len() / 5;
+    let below = (fifth as f32 + 0.5) / ring.len() as f32;
+    *ring.select_nth_unstable_by(fifth, f32::total_cmp).1 / -(1.0 - below).ln()
 }
 
 /// Centre of a peak between bins, by a parabola through the logarithms of its neighbours.

@@ -3,18 +3,19 @@
 
 mod augment;
 mod components;
-
-
+mod decode;
 mod filter;
 mod lattice;
-
+mod network;
 mod periodicity;
 mod published;
 mod score;
-
+mod training;
 
 pub use augment::Augment;
+pub use decode::Decoding;
 pub use lattice::Lattice;
 pub use periodicity::{Labels, PeriodicityBreak, Region};
 pub use published::{PublishedMask, published_mask};
 pub use score::{Score, score};
+pub use training::{Detector, Training};

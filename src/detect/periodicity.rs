@@ -1,7 +1,7 @@
 //! Labels from one frame: what is left of it when its lattice has been taken out.
 
 use super::components::components;
-use super::filter::{bin, gaussian, robust, weighted_gaussian};
+use super::filter::{bin, gaussian, robust};
 use super::lattice::Lattice;
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Frame;
@@ -141,15 +141,16 @@ impl PeriodicityBreak {
         let column = (self.column_periods * period).max(0.5) as f32;
         let waves: Vec<[f64; 2]> = lattice.peaks.iter().map(|g| [g[0] * by as f64, g[1] * by as f64]).collect();
         let mut weight = Array2::ones(image.dim());
-        let mut result = (image.clone(), image.clone());
-        for pass in 0..3 {
+        let mut result = (Array2::zeros(image.dim()), Array2::zeros(image.dim()));
+        for _ in 0..3 {
             let periodic = periodic_part(image, &weight, &waves, window);
             let rest = gaussian((image - &periodic).view(), column);
-            let score = standardise(&rest, &periodic, column)?;
-            if pass < 2 {
-                weight = trust(&score, self.threshold as f32, (0.5 * period) as f32);
-            }
+            let score = standardise(&rest, &periodic, &weight, column)?;
+            let trusted = trust(&score, self.threshold as f32, (0.5 * period) as f32);
             result = (periodic, score);
+            if std::mem::replace(&mut weight, trusted) == weight {
+                break;
+            }
         }
         Ok(result)
     }
@@ -157,58 +158,120 @@ impl PeriodicityBreak {
 
 /// Slow background plus every lattice wave, each with its local amplitude and phase.
 fn periodic_part(image: &Array2<f32>, weight: &Array2<f32>, waves: &[[f64; 2]], window: f32) -> Array2<f32> {
-    let background = weighted_gaussian(image, weight, window);
-    let flat = image - &background;
+    let (h, w) = image.dim();
+    let norm = gaussian(weight.view(), window).mapv(|n| 1.0 / n.max(1e-6));
+    let background = gaussian((image * weight).view(), window) * &norm;
+    let flat = (image - &background) * weight;
     let mut sum = background;
     for g in waves {
-        let phase = Array2::from_shape_fn(image.dim(), |(y, x)| {
-            (std::f64::consts::TAU * (g[0] * y as f64 + g[1] * x as f64)) as f32
-        });
-        let (cos, sin) = (phase.mapv(f32::cos), phase.mapv(f32::sin));
-        let re = weighted_gaussian(&(&flat * &cos), weight, window);
-        let im = weighted_gaussian(&(&flat * &sin), weight, window);
-        Zip::from(&mut sum).and(&re).and(&im).and(&cos).and(&sin).for_each(|s, &re, &im, &c, &n| {
-            *s += 2.0 * (re * c + im * n);
+        let turn = |g: f64, n: usize| -> Vec<(f32, f32)> {
+            (0..n).map(|i| (std::f64::consts::TAU * g * i as f64).sin_cos()).map(|(s, c)| (c as f32, s as f32)).collect()
+        };
+        let (ey, ex) = (turn(g[0], h), turn(g[1], w));
+        let wave = |y: usize, x: usize| {
+            let ((cy, sy), (cx, sx)) = (ey[y], ex[x]);
+            (cy * cx - sy * sx, cy * sx + sy * cx)
+        };
+        let re = gaussian(Array2::from_shape_fn((h, w), |(y, x)| flat[[y, x]] * wave(y, x).0).view(), window);
+        let im = gaussian(Array2::from_shape_fn((h, w), |(y, x)| flat[[y, x]] * wave(y, x).1).view(), window);
+        Zip::indexed(&mut sum).and(&re).and(&im).and(&norm).par_for_each(|(y, x), s, &re, &im, &n| {
+            let (c, i) = wave(y, x);
+            *s += 2.0 * n * (re * c + im * i);
         });
     }
     sum
 }
 
-/// Divides by the robust standard deviation, measured in eight bands of the expected intensity (smoothed like the
-/// residual) and interpolated between them.
-fn standardise(rest: &Array2<f32>, periodic: &Array2<f32>, column: f32) -> Result<Array2<f32>> {
+/// Noise of one band of expected intensity.
+#[derive(Clone, Copy)]
+struct Noise {
+    level: f32,
+    mean: f32,
+    deviation: f32,
+    skewness: f32,
+}
+
+/// Standard normal deviate of the 90th percentile.
+const Z90: f32 = 1.281_55;
+
+impl Noise {
+    /// From the 10th, 50th and 90th percentiles, which a few per cent of defects hardly move (Cornish and Fisher's
+    /// expansion gives deviation, mean and skewness from them).
+    fn of(level: f32, values: &mut [f32]) -> Noise {
+        let mut quantile = |p: f32| {
+            let at = ((values.len() - 1) as f32 * p) as usize;
+            *values.select_nth_unstable_by(at, f32::total_cmp).1
+        };
+        let (low, middle, high) = (quantile(0.1), quantile(0.5), quantile(0.9));
+        let deviation = (high - low) / (2.0 * Z90);
+        let skewness = if deviation > 0.0 { 3.0 * (high + low - 2.0 * middle) / (Z90 * Z90 * deviation) } else { 0.0 };
+        Noise { level, mean: middle + skewness * deviation / 6.0, deviation, skewness }
+    }
+
+    /// Counts have a third cumulant in fixed proportion to their variance, so that skewness times deviation is the
+    /// same in every band: the median over the bands is a better estimate than each band's own.
+    fn share_skewness(bands: &mut [Noise]) {
+        let mut products: Vec<f32> = bands.iter().map(|b| b.skewness * b.deviation).collect();
+        let shared = robust(&mut products).0;
+        for b in bands {
+            let skewness = (shared / b.deviation).clamp(-0.9, 0.9);
+            b.mean += (skewness - b.skewness) * b.deviation / 6.0;
+            b.skewness = skewness;
+        }
+    }
+
+    fn between(a: Noise, b: Noise, level: f32) -> Noise {
+        let t = if b.level > a.level { ((level - a.level) / (b.level - a.level)).clamp(0.0, 1.0) } else { 0.0 };
+        let mix = |a: f32, b: f32| a + t * (b - a);
+        Noise {
+            level,
+            mean: mix(a.mean, b.mean),
+            deviation: mix(a.deviation, b.deviation),
+            skewness: mix(a.skewness, b.skewness),
+        }
+    }
+
+    /// The deviate of a standard normal that is as unlikely as `value` is in noise of this skewness (Wilson and
+    /// Hilferty 1931): starved counts have a long bright tail, which must not pass for defects.
+    fn score(self, value: f32) -> f32 {
+        let t = (value - self.mean) / self.deviation;
+        let g = self.skewness;
+        if g.abs() < 0.02 {
+            return t;
+        }
+        6.0 / g * ((1.0 + g * t / 2.0).cbrt() - 1.0) + g / 6.0
+    }
+}
+
+/// Divides by the noise's standard deviation, measured where `weight` is 1 in eight bands of the expected intensity
+/// (smoothed like the residual) and interpolated between them.
+fn standardise(rest: &Array2<f32>, periodic: &Array2<f32>, weight: &Array2<f32>, column: f32) -> Result<Array2<f32>> {
     const BANDS: usize = 8;
     let level = gaussian(periodic.view(), column);
-    let mut pairs: Vec<(f32, f32)> = level.iter().copied().zip(rest.iter().copied()).collect();
+    let mut pairs: Vec<(f32, f32)> = level
+        .iter()
+        .zip(rest)
+        .zip(weight)
+        .filter(|(_, w)| **w >= 1.0)
+        .map(|((l, r), _)| (*l, *r))
+        .collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut bands = vec![];
-    for band in pairs.chunks(pairs.len().div_ceil(BANDS)) {
-        let centre = band[band.len() / 2].0;
-        let (median, deviation) = robust(&mut band.iter().map(|p| p.1).collect::<Vec<_>>());
-        bands.push((centre, median, deviation));
-    }
-    if bands.iter().any(|b| b.2 <= 0.0) {
+    let mut bands: Vec<Noise> = pairs
+        .chunks(pairs.len().div_ceil(BANDS).max(1))
+        .map(|band| Noise::of(band[band.len() / 2].0, &mut band.iter().map(|p| p.1).collect::<Vec<_>>()))
+        .collect();
+    if bands.is_empty() || bands.iter().any(|b| b.deviation <= 0.0) {
         return Err(Error::data(
             "the frame has no noise to measure significance with: more than half of its pixels fit the lattice exactly",
         ));
     }
+    Noise::share_skewness(&mut bands);
     let mut scores = rest.clone();
-    Zip::from(&mut scores).and(&level).for_each(|s, &l| {
-        let (median, deviation) = interpolate(&bands, l);
-        *s = (*s - median) / deviation;
+    Zip::from(&mut scores).and(&level).par_for_each(|s, &l| {
+        let after = bands.partition_point(|b| b.level < l).min(bands.len() - 1);
+        *s = Noise::between(bands[after.saturating_sub(1)], bands[after], l).score(*s);
     });
     Ok(scores)
-}
-
-fn interpolate(bands: &[(f32, f32, f32)], level: f32) -> (f32, f32) {
-    let after = bands.partition_point(|b| b.0 < level);
-    if after == 0 || after == bands.len() {
-        let b = bands[after.min(bands.len() - 1)];
-        return (b.1, b.2);
-    }
-    let (a, b) = (bands[after - 1], bands[after]);
-    let t = if b.0 > a.0 { (level - a.0) / (b.0 - a.0) } else { 0.0 };
-    (a.1 + t * (b.1 - a.1), a.2 + t * (b.2 - a.2))
 }
 
 /// 0 around places that stand out, 1 elsewhere.

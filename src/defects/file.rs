@@ -1,0 +1,114 @@
+//! Defects on disk: one folder with `defects.parquet` and `patches.safetensors`.
+
+use super::Defects;
+use crate::error::{Error, Result};
+use ndarray::Array3;
+use polars::prelude::DataFrame;
+use polars_io::parquet::read::ParquetReader;
+use polars_io::parquet::write::ParquetWriter;
+use polars_io::SerReader;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A name beside `path` that nobody else uses.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.partial", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Writes a file under a temporary name and renames it, so that no reader ever sees half of it.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = temporary(path);
+    let written = std::fs::File::create(&partial)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&partial); // it may not exist; the first error is the one to tell
+        Error::io("write", path)(e)
+    })
+}
+
+/// Writes any table as Parquet.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_parquet(table: &DataFrame, path: impl AsRef<Path>) -> Result<()> {
+    let mut bytes = vec![];
+    ParquetWriter::new(&mut bytes).finish(&mut table.clone())?;
+    write_whole(path.as_ref(), &bytes)
+}
+
+/// Reads a table from Parquet.
+///
+/// # Errors
+/// If the file is missing or is not Parquet.
+pub fn read_parquet(path: impl AsRef<Path>) -> Result<DataFrame> {
+    let path = path.as_ref();
+    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    ParquetReader::new(file).finish().map_err(|e| Error::format(path, format!("cannot be read as Parquet: {e}")))
+}
+
+impl Defects {
+    /// Saves the table and its patches in a folder of this name. The folder is written whole or not at all; one that
+    /// is there already is replaced only if it holds saved defects.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or is there and holds something else.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        if folder.exists() && !folder.join("defects.parquet").is_file() {
+            return Err(Error::format(folder, "is there already and does not hold saved defects: choose another name"));
+        }
+        let partial = temporary(folder);
+        let io = |action| Error::io(action, folder);
+        let _ = std::fs::remove_dir_all(&partial); // left by a process of the same number that was killed
+        std::fs::create_dir_all(&partial).map_err(io("create"))?;
+        write_parquet(&self.table, partial.join("defects.parquet"))?;
+        self.write_patches(&partial.join("patches.safetensors"))?;
+        if folder.exists() {
+            let old = temporary(&folder.with_extension("old"));
+            std::fs::rename(folder, &old).map_err(io("replace"))?;
+            std::fs::rename(&partial, folder).map_err(io("write"))?;
+            return std::fs::remove_dir_all(&old).map_err(io("remove the former"));
+        }
+        std::fs::rename(&partial, folder).map_err(io("write"))
+    }
+
+    /// Loads what [`Defects::save`] wrote.
+    ///
+    /// # Errors
+    /// If the folder or a file in it is missing or is not what it should be.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Defects> {
+        let folder = folder.as_ref();
+        let table = read_parquet(folder.join("defects.parquet"))?;
+        let (patches, nm_per_px) = read_patches(&folder.join("patches.safetensors"))?;
+        Defects::new(table, patches, nm_per_px)
+    }
+
+    fn write_patches(&self, path: &Path) -> Result<()> {
+        let bytes: Vec<u8> = self.patches.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let problem = |e: safetensors::SafeTensorError| Error::format(path, format!("cannot be written: {e}"));
+        let view = TensorView::new(Dtype::F32, self.patches.shape().to_vec(), &bytes).map_err(problem)?;
+        let header = HashMap::from([("nm_per_px".to_string(), self.patch_nm_per_px.to_string())]);
+        write_whole(path, &safetensors::serialize([("patches", view)], Some(header)).map_err(problem)?)
+    }
+}
+
+fn read_patches(path: &Path) -> Result<(Array3<f32>, f64)> {
+    let bytes = std::fs::read(path).map_err(Error::io("open", path))?;
+    let problem = |e: safetensors::SafeTensorError| Error::format(path, format!("does not hold patches: {e}"));
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(problem)?;
+    let nm_per_px = header.metadata().as_ref().and_then(|m| m.get("nm_per_px")).and_then(|v| v.parse().ok());
+    let stored = SafeTensors::deserialize(&bytes).map_err(problem)?;
+    let view = stored.tensor("patches").map_err(problem)?;
+    let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    match (view.shape(), view.dtype(), nm_per_px) {
+        (&[n, h, w], Dtype::F32, Some(nm_per_px)) => Array3::from_shape_vec((n, h, w), values)
+            .map(|patches| (patches, nm_per_px))
+            .map_err(|e| Error::format(path, e.to_string())),
+        _ => Err(Error::format(path, "does not hold patches of shape (defects, height, width) with their scale")),
+    }
+}

@@ -1,4 +1,4 @@
-//! Lets the library and every program built with it find libtorch and Rust's own libstd where they are.
+//! Linking: where libtorch and Rust's own libstd are found at run time, and which of libtch's symbols cells can reach.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +11,10 @@ fn main() {
         println!("cargo:warning=libtorch is not set up: run `cargo lab setup` in the project's folder");
     }
     println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+    // Rust hides C symbols that it does not know by name, and torch-sys links libtch without names. Notebook cells that
+    // use tch's generic functions need them, from one copy: tch keeps its last error in it.
+    println!("cargo:rerun-if-changed=torch.map");
+    println!("cargo:rustc-link-arg=-Wl,--version-script={}/torch.map", env!("CARGO_MANIFEST_DIR"));
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     if let Ok(found) = Command::new(rustc).args(["--print", "target-libdir"]).output() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", String::from_utf8_lossy(&found.stdout).trim());

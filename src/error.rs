@@ -7,13 +7,32 @@ use std::path::PathBuf;
 pub enum Error {
     /// A file could not be opened, read or written.
     #[error("cannot {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        /// What was tried: "open", "read", "write".
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file is not what its reader expects: wrong type, truncated, or a kind of data that is not an image.
     #[error("{}: {problem}", path.display())]
-    Format { path: PathBuf, problem: String },
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
     /// An option has a value that makes no sense; nothing was computed.
     #[error("{option} = {value} is not valid: {expected}")]
-    Option { option: &'static str, value: String, expected: String },
+    Option {
+        /// Name of the field.
+        option: &'static str,
+        /// The value it had.
+        value: String,
+        /// What would be valid.
+        expected: String,
+    },
     /// The data cannot be used as they are (NaN, constant, too small, nothing found).
     #[error("{0}")]
     Data(String),

@@ -1,4 +1,39 @@
-//! Atomotion
-pub mod error; pub mod movie; pub mod simulate; pub mod detect; pub mod defects; pub mod progress; pub mod device;
+//! Machine learning on atomic-resolution electron microscopy movies: from the first frame's broken periodicity to a
+//! table of every defect in every frame, sorted into classes.
+//!
+//! The rooms, in the order in which data flows through them:
+//!
+//! - [`movie`]: opening movies, calibration
+//! - [`simulate`]: movies whose every defect is known
+//! - [`detect`]: labels from one frame, a network trained on them, its decoding of every frame
+//! - [`defects`]: the table and the patches that go with its rows
+//! - [`classify`]: classes and principal components of the patches
+//! - [`figure`]: how all of that is drawn
+//! - [`prelude`]: the names that a notebook cell sees
+//!
+//! ```
+//! use atomotion::prelude::*;
+//!
+//! let simulated = Ws2::default().with_size_px(128).simulate(1)?;
+//! let labels = PeriodicityBreak::default().label(&simulated.movie.frame(0)?)?;
+//! let detector = Detector::train(&labels, &Training::default().with_steps(20))?; // 400 for use
+//! let defects = detector.find(&simulated.movie)?;
+//! println!("{}", defects.table());
+//! # Ok::<(), Error>(())
+//! ```
+#![warn(missing_docs)]
+
+pub mod classify;
+pub mod defects;
+pub mod detect;
+pub mod device;
+pub mod error;
+pub mod figure;
+pub mod movie;
+pub mod prelude;
+pub mod progress;
+pub mod show;
+pub mod simulate;
+
 pub use error::{Error, Result};
-pub use {linfa, linfa_clustering, linfa_hierarchical, linfa_reduction, ndarray, plotters, polars, polars_io, tch};
+pub use {linfa, linfa_clustering, linfa_reduction, ndarray, plotters, polars, polars_io, tch};

@@ -39,13 +39,8 @@ pub trait ShowPlan {
 
 impl ShowPlan for LazyFrame {
     fn evcxr_display(&self) {
-        let plan = self
-            .describe_plan()
-            .unwrap_or_else(|error| error.to_string());
-        Content::text(format!(
-            "A plan, not yet a table: `.collect()?` makes one.\n{plan}"
-        ))
-        .emit();
+        let plan = self.describe_plan().unwrap_or_else(|error| error.to_string());
+        Content::text(format!("A plan, not yet a table: `.collect()?` makes one.\n{plan}")).emit();
     }
 }
 
@@ -58,18 +53,12 @@ struct Content {
 
 impl Content {
     fn text(plain: String) -> Content {
-        Content {
-            plain: Some(plain),
-            html: None,
-        }
+        Content { plain: Some(plain), html: None }
     }
 
     fn emit(self) {
         let parts = [("text/plain", &self.plain), ("text/html", &self.html)];
-        let parts: Vec<_> = parts
-            .iter()
-            .filter_map(|(mime, text)| Some((*mime, text.as_deref()?)))
-            .collect();
+        let parts: Vec<_> = parts.iter().filter_map(|(mime, text)| Some((*mime, text.as_deref()?))).collect();
         emit(&parts);
     }
 }
@@ -98,8 +87,7 @@ fn rich<T: ?Sized>(value: &T) -> Option<Content> {
 fn cast<T: ?Sized, U: 'static>(value: &T) -> Option<&U> {
     // SAFETY: the types are the same but for lifetimes, and those of `U` are only claimed for as long as the borrow:
     // callers take copies out of it and keep nothing.
-    (type_id::<T>() == TypeId::of::<U>())
-        .then(|| unsafe { &*std::ptr::from_ref(value).cast::<U>() })
+    (type_id::<T>() == TypeId::of::<U>()).then(|| unsafe { &*std::ptr::from_ref(value).cast::<U>() })
 }
 
 /// `TypeId::of`, for types that borrow as well: the same for all lifetimes.
@@ -138,9 +126,12 @@ pub fn emit_html(html: &str, plain: &str) {
 pub fn png_html(png: &[u8], width: usize) -> String {
     use base64::Engine as _;
     let data = base64::engine::general_purpose::STANDARD.encode(png);
-    format!(
-        "<img src=\"data:image/png;base64,{data}\" width=\"{width}\" style=\"image-rendering: pixelated\">"
-    )
+    format!("<img src=\"data:image/png;base64,{data}\" width=\"{width}\" style=\"image-rendering: pixelated\">")
+}
+
+/// A table as HTML: its shape, the names and types of its columns, and its first and last rows.
+pub(crate) fn table_html(frame: &DataFrame) -> String {
+    table::frame(frame).html.unwrap_or_default()
 }
 
 /// `text` with what HTML would take for markup replaced.
@@ -163,16 +154,11 @@ pub fn escape_html(text: &str) -> String {
 fn emit(parts: &[(&str, &str)]) {
     let mut lines = String::new();
     for (mime, content) in parts {
-        let _ = writeln!(
-            lines,
-            "EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT"
-        );
+        let _ = writeln!(lines, "EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
     }
     // Where nobody listens any more there is nothing to show.
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
-        .write_all(lines.as_bytes())
-        .and_then(|()| stdout.flush());
+    let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
 }
 
 #[cfg(test)]
@@ -182,10 +168,7 @@ mod tests {
 
     #[test]
     fn markup_is_escaped() {
-        assert_eq!(
-            escape_html("<a href=\"x\">&'"),
-            "&lt;a href=&quot;x&quot;&gt;&amp;&#39;"
-        );
+        assert_eq!(escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
     }
 
     #[test]

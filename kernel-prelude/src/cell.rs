@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 
 /// The crate that evcxr makes of a cell.
 const CRATE: &str = "ctx";
-/// Made in the cell's folder once a kernel without its library has compiled the `42` that evcxr starts with.
+/// Made in the cell's folder once the `42` that evcxr starts with has been compiled.
 const STARTED: &str = ".started";
 
 #[derive(Clone, Copy, PartialEq)]
@@ -28,15 +28,12 @@ pub fn compile(recipe: &Recipe, kernel: &Path, folder: &Path, goal: Goal) -> Res
     match trouble(recipe, kernel) {
         None => {
             rustc.args(library_arguments(recipe, &[]));
+            fs::write(folder.join(STARTED), "")?;
         }
         Some(_) if !folder.join(STARTED).exists() => return first_cell(rustc, folder),
         Some(reason) => return Ok(refuse(&reason)),
     }
-    rustc.args(
-        std::env::var("RUSTFLAGS")
-            .unwrap_or_default()
-            .split_whitespace(),
-    );
+    rustc.args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
     announce(folder)?;
     Err(rustc.exec().into())
 }
@@ -70,22 +67,16 @@ fn first_cell(mut rustc: Command, folder: &Path) -> Result<ExitCode> {
 
 /// Answers as cargo does when a compiler reports an error, so that the reason is all that the user sees.
 pub fn refuse(reason: &str) -> ExitCode {
-    let message = json!({"level": "error", "message": reason, "rendered": reason, "code": null, "spans": [], "children": []});
-    println!(
-        "{}",
-        json!({"reason": "compiler-message", "message": message})
-    );
+    let message =
+        json!({"level": "error", "message": reason, "rendered": reason, "code": null, "spans": [], "children": []});
+    println!("{}", json!({"reason": "compiler-message", "message": message}));
     ExitCode::FAILURE
 }
 
 fn basic_arguments(folder: &Path, goal: Goal) -> Result<Vec<String>> {
     let target = folder.join("target");
     fs::create_dir_all(&target)?;
-    let emit = if goal == Goal::Build {
-        "link"
-    } else {
-        "metadata"
-    };
+    let emit = if goal == Goal::Build { "link" } else { "metadata" };
     let words = format!(
         "--crate-name {CRATE} --edition 2024 --crate-type cdylib --emit {emit} --error-format json src/lib.rs \
          -C prefer-dynamic -C opt-level={} -C codegen-units=16 -C debuginfo=0 -C embed-bitcode=no \
@@ -100,11 +91,7 @@ fn basic_arguments(folder: &Path, goal: Goal) -> Result<Vec<String>> {
 /// What rustc needs to find the library, leaving out the crates in `taken`, which the cell has of its own.
 pub fn library_arguments(recipe: &Recipe, taken: &[&str]) -> Vec<String> {
     let mut arguments = Vec::new();
-    for (name, file) in recipe
-        .externs
-        .iter()
-        .filter(|(name, _)| !taken.contains(&name.as_str()))
-    {
+    for (name, file) in recipe.externs.iter().filter(|(name, _)| !taken.contains(&name.as_str())) {
         arguments.extend(["--extern".into(), format!("{name}={}", file.display())]);
     }
     for folder in &recipe.search {
@@ -121,13 +108,8 @@ pub fn library_arguments(recipe: &Recipe, taken: &[&str]) -> Vec<String> {
 /// `:opt` writes its level into the cell's Cargo.toml.
 fn opt_level(folder: &Path) -> Result<String> {
     let manifest = fs::read_to_string(folder.join("Cargo.toml"))?;
-    let value = manifest
-        .lines()
-        .find_map(|line| line.strip_prefix("opt-level = "));
-    Ok(value
-        .unwrap_or("0")
-        .trim_matches(['"', '\'', ' '])
-        .to_owned())
+    let value = manifest.lines().find_map(|line| line.strip_prefix("opt-level = "));
+    Ok(value.unwrap_or("0").trim_matches(['"', '\'', ' ']).to_owned())
 }
 
 /// Tells evcxr where the compiled cell will be. It looks there only if the compiler succeeds.

@@ -15,22 +15,15 @@ const REAL_RUSTC: &str = "ATOMOTION_KERNEL_REAL_RUSTC";
 const REAL_JUPYTER_PATH: &str = "ATOMOTION_KERNEL_REAL_JUPYTER_PATH";
 
 /// The variables that a session changes, and where each keeps the user's own value.
-const SHADOWED: [(&str, &str); 4] = [
-    ("PATH", REAL_PATH),
-    ("CARGO_HOME", REAL_CARGO_HOME),
-    ("RUSTC", REAL_RUSTC),
-    ("JUPYTER_PATH", REAL_JUPYTER_PATH),
-];
+const SHADOWED: [(&str, &str); 4] =
+    [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC), ("JUPYTER_PATH", REAL_JUPYTER_PATH)];
 /// The variables that a session adds for evcxr.
 const ADDED: [&str; 4] = [SESSION, STALE, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
 
 /// The prepared folder that this executable lies in: `<project>/.atomotion/kernel`.
 pub fn kernel_dir() -> Result<PathBuf> {
     let exe = std::env::current_exe()?.canonicalize()?;
-    let dir = exe
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new("/"));
+    let dir = exe.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     if dir.join("recipe.json").is_file() {
         return Ok(dir.to_path_buf());
     }
@@ -41,17 +34,11 @@ pub fn kernel_dir() -> Result<PathBuf> {
 
 /// The user's cache folder for Atomotion.
 pub fn cache_dir() -> Result<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("ATOMOTION_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("atomotion")))
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache/atomotion")))
-        .ok_or_else(|| {
-            "No cache folder: set HOME or ATOMOTION_CACHE to a folder that can be written.".into()
-        })
+        .ok_or_else(|| "No cache folder: set HOME or ATOMOTION_CACHE to a folder that can be written.".into())
 }
 
 /// Makes `command` part of the session in `session`, with the shims of `kernel` before the real tools.
@@ -82,10 +69,7 @@ pub fn originals() -> Vec<(&'static str, Option<OsString>)> {
     if std::env::var_os(SESSION).is_none() {
         return Vec::new();
     }
-    SHADOWED
-        .iter()
-        .map(|(name, keep)| (*name, std::env::var_os(keep)))
-        .collect()
+    SHADOWED.iter().map(|(name, keep)| (*name, std::env::var_os(keep))).collect()
 }
 
 /// Gives `command`, a real tool, the environment the user started the kernel with.

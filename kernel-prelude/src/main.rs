@@ -53,8 +53,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
         }
         ["--control_file", file] if session::inside() => {
             session::die_with_parent();
-            evcxr_jupyter::main()
-                .map_err(|error| format!("The kernel stopped ({file}): {error:#}"))?;
+            evcxr_jupyter::main().map_err(|error| format!("The kernel stopped ({file}): {error:#}"))?;
             Ok(ExitCode::SUCCESS)
         }
         ["repl"] if session::inside() => {

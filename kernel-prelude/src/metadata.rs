@@ -68,34 +68,18 @@ pub struct Request<'a> {
 }
 
 /// The answer, or `None` where the real cargo has to give it.
-pub fn answer(
-    recipe: &Recipe,
-    kernel: &Path,
-    cell: &Path,
-    of_cell: bool,
-    request: &Request,
-) -> Result<Option<String>> {
+pub fn answer(recipe: &Recipe, kernel: &Path, cell: &Path, of_cell: bool, request: &Request) -> Result<Option<String>> {
     let record = |name: &str| fs::read_to_string(kernel.join("record").join(name));
-    let sysroot = recipe
-        .sysroot
-        .join("lib/rustlib/src/rust/library/Cargo.toml");
+    let sysroot = recipe.sysroot.join("lib/rustlib/src/rust/library/Cargo.toml");
     if request.manifest == Some(sysroot.as_path()) {
-        let name = if request.no_deps {
-            "sysroot-alone.json"
-        } else {
-            "sysroot.json"
-        };
+        let name = if request.no_deps { "sysroot-alone.json" } else { "sysroot.json" };
         return Ok(record(name).ok());
     }
     if !of_cell {
         return Ok(None);
     }
     let alone = request.no_deps || std::env::var_os(environment::STALE).is_some();
-    let known = record(if alone {
-        "cell-alone.json"
-    } else {
-        "cell.json"
-    })?;
+    let known = record(if alone { "cell-alone.json" } else { "cell.json" })?;
     let known = known.replace(CELL, &cell.display().to_string());
     if !shim::has_dependencies(cell)? {
         return Ok(Some(known));
@@ -114,21 +98,12 @@ pub fn answer(
 /// Adds the recorded crates to those of the user.
 fn merge(mut real: Value, known: Value) -> Value {
     let have: HashSet<String> = list(&real["packages"]).iter().map(id).collect();
-    let packages = list(&known["packages"])
-        .iter()
-        .filter(|package| !have.contains(&id(package)))
-        .cloned();
+    let packages = list(&known["packages"]).iter().filter(|package| !have.contains(&id(package))).cloned();
     let packages: Vec<Value> = packages.collect();
-    real["packages"]
-        .as_array_mut()
-        .into_iter()
-        .for_each(|all| all.extend(packages.iter().cloned()));
+    real["packages"].as_array_mut().into_iter().for_each(|all| all.extend(packages.iter().cloned()));
 
     let mut nodes: HashMap<String, Value> = HashMap::new();
-    for node in list(&real["resolve"]["nodes"])
-        .iter()
-        .chain(list(&known["resolve"]["nodes"]))
-    {
+    for node in list(&real["resolve"]["nodes"]).iter().chain(list(&known["resolve"]["nodes"])) {
         match nodes.get_mut(&id(node)) {
             Some(existing) => unite(existing, node),
             None => {
@@ -145,41 +120,23 @@ fn unite(node: &mut Value, other: &Value) {
     for key in ["dependencies", "features", "deps"] {
         let more = list(&other[key]).iter().filter(|new| {
             let same = |old: &&Value| {
-                if key == "deps" {
-                    old["name"] == new["name"]
-                } else {
-                    old == new
-                }
+                if key == "deps" { old["name"] == new["name"] } else { old == new }
             };
             !list(&node[key]).iter().any(|old| same(&old))
         });
         let more: Vec<Value> = more.cloned().collect();
-        node[key]
-            .as_array_mut()
-            .into_iter()
-            .for_each(|all| all.extend(more.iter().cloned()));
+        node[key].as_array_mut().into_iter().for_each(|all| all.extend(more.iter().cloned()));
     }
 }
 
 /// Makes the recorded metadata of a cell: `bare` is that of an empty crate in `CELL`, `whole` that of the project.
 /// `externs` are the crates that a cell can name.
 pub fn trim(mut bare: Value, whole: &Value, externs: &[String]) -> Result<Value> {
-    let packages: HashMap<String, &Value> = list(&whole["packages"])
-        .iter()
-        .map(|it| (id(it), it))
-        .collect();
-    let nodes: HashMap<String, &Value> = list(&whole["resolve"]["nodes"])
-        .iter()
-        .map(|it| (id(it), it))
-        .collect();
-    let library = packages
-        .values()
-        .find(|it| it["name"] == "atomotion")
-        .ok_or("cargo's metadata lacks atomotion")?;
+    let packages: HashMap<String, &Value> = list(&whole["packages"]).iter().map(|it| (id(it), it)).collect();
+    let nodes: HashMap<String, &Value> = list(&whole["resolve"]["nodes"]).iter().map(|it| (id(it), it)).collect();
+    let library = packages.values().find(|it| it["name"] == "atomotion").ok_or("cargo's metadata lacks atomotion")?;
     let library = id(library);
-    let direct: HashSet<String> = normal_dependencies(nodes[&library])
-        .map(|dep| text(&dep["pkg"]))
-        .collect();
+    let direct: HashSet<String> = normal_dependencies(nodes[&library]).map(|dep| text(&dep["pkg"])).collect();
 
     let mut kept = vec![library.clone()];
     let mut seen = HashSet::from([library.clone()]);
@@ -194,20 +151,12 @@ pub fn trim(mut bare: Value, whole: &Value, externs: &[String]) -> Result<Value>
         next += 1;
     }
     for id in &kept {
-        push(
-            &mut bare["packages"],
-            library_only(packages[id], *id == library),
-        );
-        push(
-            &mut bare["resolve"]["nodes"],
-            with_dependencies(nodes[id], |dep| seen.contains(&text(&dep["pkg"]))),
-        );
+        push(&mut bare["packages"], library_only(packages[id], *id == library));
+        push(&mut bare["resolve"]["nodes"], with_dependencies(nodes[id], |dep| seen.contains(&text(&dep["pkg"]))));
     }
     let root = &mut bare["resolve"]["nodes"][0];
     let mut named: Vec<Value> = normal_dependencies(nodes[&library]).cloned().collect();
-    named.push(
-        json!({"name": "atomotion", "pkg": library, "dep_kinds": [{"kind": null, "target": null}]}),
-    );
+    named.push(json!({"name": "atomotion", "pkg": library, "dep_kinds": [{"kind": null, "target": null}]}));
     for dep in named {
         if externs.contains(&text(&dep["name"])) && seen.contains(&text(&dep["pkg"])) {
             push(&mut root["dependencies"], dep["pkg"].clone());
@@ -219,9 +168,7 @@ pub fn trim(mut bare: Value, whole: &Value, externs: &[String]) -> Result<Value>
 
 /// The metadata in which `folder` stands for any cell.
 pub fn any_cell(metadata: &str, folder: &Path) -> Result<Value> {
-    Ok(serde_json::from_str(
-        &metadata.replace(&folder.display().to_string(), CELL),
-    )?)
+    Ok(serde_json::from_str(&metadata.replace(&folder.display().to_string(), CELL))?)
 }
 
 fn is_kept(package: &Value, direct: bool) -> bool {
@@ -232,9 +179,7 @@ fn is_kept(package: &Value, direct: bool) -> bool {
 }
 
 fn is_macro(package: &Value) -> bool {
-    list(&package["targets"])
-        .iter()
-        .any(|target| list(&target["kind"]).contains(&json!("proc-macro")))
+    list(&package["targets"]).iter().any(|target| list(&target["kind"]).contains(&json!("proc-macro")))
 }
 
 /// A package without its tests, examples and build script. rust-analyzer reads every source file under the manifest's
@@ -244,9 +189,7 @@ fn library_only(package: &Value, is_library: bool) -> Value {
     if let Some(targets) = package["targets"].as_array_mut() {
         targets.retain(|target| {
             let kinds = list(&target["kind"]);
-            ["lib", "rlib", "dylib"]
-                .iter()
-                .any(|kind| kinds.contains(&json!(kind)))
+            ["lib", "rlib", "dylib"].iter().any(|kind| kinds.contains(&json!(kind)))
         });
     }
     package["dependencies"] = json!([]);
@@ -258,21 +201,14 @@ fn library_only(package: &Value, is_library: bool) -> Value {
 }
 
 fn with_dependencies(node: &Value, keep: impl Fn(&Value) -> bool) -> Value {
-    let deps: Vec<Value> = normal_dependencies(node)
-        .filter(|dep| keep(dep))
-        .cloned()
-        .collect();
+    let deps: Vec<Value> = normal_dependencies(node).filter(|dep| keep(dep)).cloned().collect();
     let ids: Vec<&Value> = deps.iter().map(|dep| &dep["pkg"]).collect();
     json!({"id": node["id"], "dependencies": ids, "deps": deps, "features": node["features"]})
 }
 
 /// Neither for tests nor for build scripts.
 pub fn normal_dependencies(node: &Value) -> impl Iterator<Item = &Value> {
-    list(&node["deps"]).iter().filter(|dep| {
-        list(&dep["dep_kinds"])
-            .iter()
-            .any(|kind| kind["kind"].is_null())
-    })
+    list(&node["deps"]).iter().filter(|dep| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()))
 }
 
 pub fn list(value: &Value) -> &[Value] {
@@ -288,7 +224,5 @@ fn id(value: &Value) -> String {
 }
 
 fn push(to: &mut Value, value: Value) {
-    to.as_array_mut()
-        .into_iter()
-        .for_each(|all| all.push(value.clone()));
+    to.as_array_mut().into_iter().for_each(|all| all.push(value.clone()));
 }

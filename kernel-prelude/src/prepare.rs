@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub fn prepare(project: &Path) -> Result<()> {
-    let project = project
-        .canonicalize()
-        .map_err(|error| format!("{}: {error}", project.display()))?;
+    let project = project.canonicalize().map_err(|error| format!("{}: {error}", project.display()))?;
     let tools = Tools::find(&project)?;
     let build = Build::of_library(&project, &tools)?;
     let whole = serde_json::from_str(&tools.metadata(&project, &[])?)?;
@@ -60,39 +58,19 @@ struct Tools {
 impl Tools {
     /// The compiler that the project's folder selects, not the proxy that selects it.
     fn find(project: &Path) -> Result<Tools> {
-        let sysroot = output(
-            Command::new("rustc")
-                .args(["--print", "sysroot"])
-                .current_dir(project),
-        )?;
+        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(project))?;
         let sysroot = PathBuf::from(sysroot.trim());
         let rustc = sysroot.join("bin/rustc");
         let version = rustc_version(&rustc)?;
-        let host = version
-            .lines()
-            .find_map(|line| line.strip_prefix("host: "))
-            .ok_or("rustc -vV names no host")?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc -vV names no host")?;
         let beside = sysroot.join("bin/cargo");
-        let cargo = if beside.is_file() {
-            beside
-        } else {
-            PathBuf::from("cargo")
-        };
-        Ok(Tools {
-            host: host.to_owned(),
-            sysroot,
-            rustc,
-            cargo,
-            version,
-        })
+        let cargo = if beside.is_file() { beside } else { PathBuf::from("cargo") };
+        Ok(Tools { host: host.to_owned(), sysroot, rustc, cargo, version })
     }
 
     /// Where `libstd` and its like lie.
     fn libraries(&self) -> PathBuf {
-        self.sysroot
-            .join("lib/rustlib")
-            .join(&self.host)
-            .join("lib")
+        self.sysroot.join("lib/rustlib").join(&self.host).join("lib")
     }
 
     fn cargo(&self, folder: &Path) -> Command {
@@ -103,17 +81,7 @@ impl Tools {
 
     fn metadata(&self, folder: &Path, more: &[&str]) -> Result<String> {
         let mut cargo = self.cargo(folder);
-        output(
-            cargo
-                .args([
-                    "metadata",
-                    "--format-version",
-                    "1",
-                    "--filter-platform",
-                    &self.host,
-                ])
-                .args(more),
-        )
+        output(cargo.args(["metadata", "--format-version", "1", "--filter-platform", &self.host]).args(more))
     }
 }
 
@@ -128,65 +96,39 @@ struct Build {
 
 impl Build {
     fn of_library(project: &Path, tools: &Tools) -> Result<Build> {
-        let messages = output(tools.cargo(project).args([
-            "build",
-            "--package",
-            "atomotion",
-            "--message-format=json",
-        ]))?;
-        let mut build = Build {
-            library: PathBuf::new(),
-            artifacts: BTreeMap::new(),
-            native: Vec::new(),
-        };
-        for message in messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        {
+        let messages = output(tools.cargo(project).args(["build", "--package", "atomotion", "--message-format=json"]))?;
+        let mut build = Build { library: PathBuf::new(), artifacts: BTreeMap::new(), native: Vec::new() };
+        for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             match message["reason"].as_str() {
                 Some("compiler-artifact") => build.add_artifact(message),
-                Some("build-script-executed") => build
-                    .native
-                    .extend(list(&message["linked_paths"]).iter().map(text)),
+                Some("build-script-executed") => build.native.extend(list(&message["linked_paths"]).iter().map(text)),
                 _ => {}
             }
         }
         build.native.sort();
         build.native.dedup();
         if build.library.as_os_str().is_empty() {
-            return Err(
-                "cargo built no libatomotion.so: is the library's crate-type still \"dylib\"?"
-                    .into(),
-            );
+            return Err("cargo built no libatomotion.so: is the library's crate-type still \"dylib\"?".into());
         }
         Ok(build)
     }
 
     fn add_artifact(&mut self, message: Value) {
-        let dylib = list(&message["filenames"])
-            .iter()
-            .map(text)
-            .find(|file| file.ends_with("/libatomotion.so"));
+        let dylib = list(&message["filenames"]).iter().map(text).find(|file| file.ends_with("/libatomotion.so"));
         if let Some(dylib) = dylib {
             // cargo links it from `deps`, next to everything that it is made of.
             let dylib = PathBuf::from(dylib);
             let in_deps = dylib.with_file_name("deps").join("libatomotion.so");
             self.library = if in_deps.is_file() { in_deps } else { dylib };
         }
-        self.artifacts
-            .entry(text(&message["package_id"]))
-            .or_default()
-            .push(message);
+        self.artifacts.entry(text(&message["package_id"])).or_default().push(message);
     }
 
     /// The `.rlib` of a package as the library uses it: build scripts get theirs unoptimised.
     fn rlib(&self, package: &str) -> Option<PathBuf> {
         let artifacts = self.artifacts.get(package)?;
         let rlibs = artifacts.iter().filter_map(|artifact| {
-            let file = list(&artifact["filenames"])
-                .iter()
-                .map(text)
-                .find(|file| file.ends_with(".rlib"))?;
+            let file = list(&artifact["filenames"]).iter().map(text).find(|file| file.ends_with(".rlib"))?;
             Some((text(&artifact["profile"]["opt_level"]), file))
         });
         rlibs.max().map(|(_, file)| PathBuf::from(file))
@@ -194,16 +136,9 @@ impl Build {
 }
 
 fn recipe(project: PathBuf, tools: &Tools, build: &Build, whole: &Value) -> Result<Recipe> {
-    let libtorch = build
-        .native
-        .iter()
-        .filter_map(|path| path.strip_prefix("native="))
-        .map(PathBuf::from);
-    let libtorch = libtorch
-        .map(|folder| folder.join("libtorch_cpu.so"))
-        .find(|file| file.is_file());
-    let libtorch =
-        libtorch.ok_or("libtorch is not where the build looked for it: run `cargo lab setup`.")?;
+    let libtorch = build.native.iter().filter_map(|path| path.strip_prefix("native=")).map(PathBuf::from);
+    let libtorch = libtorch.map(|folder| folder.join("libtorch_cpu.so")).find(|file| file.is_file());
+    let libtorch = libtorch.ok_or("libtorch is not where the build looked for it: run `cargo lab setup`.")?;
     let folder = |file: &Path| file.parent().map(Path::to_path_buf).unwrap_or_default();
     let deps = folder(&build.library);
     let mut search = vec![format!("dependency={}", deps.display())];
@@ -225,32 +160,18 @@ fn recipe(project: PathBuf, tools: &Tools, build: &Build, whole: &Value) -> Resu
 
 /// The library, and its direct dependencies, so that a cell can also say `use polars::prelude::*`.
 fn externs(build: &Build, whole: &Value) -> Result<Vec<(String, PathBuf)>> {
-    let package = list(&whole["packages"])
-        .iter()
-        .find(|it| it["name"] == "atomotion");
-    let id = package
-        .map(|it| &it["id"])
-        .ok_or("cargo's metadata lacks atomotion")?;
-    let node = list(&whole["resolve"]["nodes"])
-        .iter()
-        .find(|node| node["id"] == *id);
+    let package = list(&whole["packages"]).iter().find(|it| it["name"] == "atomotion");
+    let id = package.map(|it| &it["id"]).ok_or("cargo's metadata lacks atomotion")?;
+    let node = list(&whole["resolve"]["nodes"]).iter().find(|node| node["id"] == *id);
     let node = node.ok_or("cargo's metadata lacks atomotion's dependencies")?;
     let direct = metadata::normal_dependencies(node)
         .filter_map(|dep| Some((text(&dep["name"]), build.rlib(&text(&dep["pkg"]))?)));
-    Ok(
-        std::iter::once(("atomotion".to_owned(), build.library.clone()))
-            .chain(direct)
-            .collect(),
-    )
+    Ok(std::iter::once(("atomotion".to_owned(), build.library.clone())).chain(direct).collect())
 }
 
 /// This executable under all its names, and the `libstd` that it runs with.
 fn write_executables(kernel: &Path, tools: &Tools) -> Result<()> {
-    let (bin, shims, lib) = (
-        kernel.join("bin"),
-        kernel.join("cargo-home/bin"),
-        kernel.join("lib"),
-    );
+    let (bin, shims, lib) = (kernel.join("bin"), kernel.join("cargo-home/bin"), kernel.join("lib"));
     for folder in [&bin, &shims, &lib] {
         fs::create_dir_all(folder)?;
     }
@@ -275,11 +196,10 @@ fn write_facade(folder: &Path, recipe: &Recipe) -> Result<()> {
     let manifest = FACADE_MANIFEST.replace("PROJECT", &project.to_string());
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::write(folder.join("src/lib.rs"), "pub use atomotion_built::*;\n")?;
-    let mut flags = cell::library_arguments(recipe, &["atomotion"]);
-    flags.push(format!(
-        "--extern=atomotion_built={}",
-        recipe.library.path.display()
-    ));
+    // Of the crates that a cell of our own kernel can name, a stock one leaves the names to the user's `:dep`.
+    let names: Vec<&str> = recipe.externs.iter().map(|(name, _)| name.as_str()).collect();
+    let mut flags = cell::library_arguments(recipe, &names);
+    flags.push(format!("--extern=atomotion_built={}", recipe.library.path.display()));
     let flags = flags.join(" ");
     let place = recipe.project.join(".atomotion/kernel/facade");
     let lines = format!(
@@ -312,46 +232,18 @@ atomotion_built = { package = "atomotion", path = "PROJECT" }
 fn write_records(folder: &Path, tools: &Tools, recipe: &Recipe, whole: &Value) -> Result<()> {
     fs::create_dir_all(folder)?;
     let write = |name: &str, text: &str| fs::write(folder.join(name), text);
-    let rustc = |args: &[&str]| {
-        output(
-            Command::new(&tools.rustc)
-                .args(args)
-                .env("RUSTC_BOOTSTRAP", "1"),
-        )
-    };
-    write(
-        "cfg.txt",
-        &rustc(&["--print", "cfg", "-O", "--target", &tools.host])?,
-    )?;
-    write(
-        "target.json",
-        &rustc(&[
-            "-Zunstable-options",
-            "--print",
-            "target-spec-json",
-            "--target",
-            &tools.host,
-        ])?,
-    )?;
-    write(
-        "cargo-version.txt",
-        &output(tools.cargo(folder).arg("--version"))?,
-    )?;
+    let rustc = |args: &[&str]| output(Command::new(&tools.rustc).args(args).env("RUSTC_BOOTSTRAP", "1"));
+    write("cfg.txt", &rustc(&["--print", "cfg", "-O", "--target", &tools.host])?)?;
+    write("target.json", &rustc(&["-Zunstable-options", "--print", "target-spec-json", "--target", &tools.host])?)?;
+    write("cargo-version.txt", &output(tools.cargo(folder).arg("--version"))?)?;
 
     let cell = Temporary(folder.join("cell"));
     fs::create_dir_all(cell.0.join("src"))?;
     fs::write(cell.0.join("src/lib.rs"), "")?;
     fs::write(cell.0.join("Cargo.toml"), CELL_MANIFEST)?;
-    let names: Vec<String> = recipe
-        .externs
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
+    let names: Vec<String> = recipe.externs.iter().map(|(name, _)| name.clone()).collect();
     let bare = metadata::any_cell(&tools.metadata(&cell.0, &["--offline"])?, &cell.0)?;
-    write(
-        "cell.json",
-        &metadata::trim(bare.clone(), whole, &names)?.to_string(),
-    )?;
+    write("cell.json", &metadata::trim(bare.clone(), whole, &names)?.to_string())?;
     write("cell-alone.json", &bare.to_string())?;
 
     let sysroot = tools.sysroot.join("lib/rustlib/src/rust/library");
@@ -361,20 +253,9 @@ fn write_records(folder: &Path, tools: &Tools, recipe: &Recipe, whole: &Value) -
     // As rust-analyzer asks: the library's manifest uses what only nightly cargo reads.
     let nightly = |more: &[&str]| {
         let mut cargo = tools.cargo(&sysroot);
-        cargo
-            .env("__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS", "nightly")
-            .env("RUSTC_BOOTSTRAP", "1");
+        cargo.env("__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS", "nightly").env("RUSTC_BOOTSTRAP", "1");
         output(
-            cargo
-                .args([
-                    "metadata",
-                    "--format-version",
-                    "1",
-                    "--filter-platform",
-                    &tools.host,
-                    "--locked",
-                ])
-                .args(more),
+            cargo.args(["metadata", "--format-version", "1", "--filter-platform", &tools.host, "--locked"]).args(more),
         )
     };
     write("sysroot.json", &nightly(&[])?)?;

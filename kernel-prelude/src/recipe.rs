@@ -42,11 +42,7 @@ impl FileState {
     pub fn of(path: &Path) -> Result<FileState> {
         let meta = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let modified_ns = meta.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
-        Ok(FileState {
-            path: path.to_path_buf(),
-            size: meta.len(),
-            modified_ns,
-        })
+        Ok(FileState { path: path.to_path_buf(), size: meta.len(), modified_ns })
     }
 
     fn unchanged(&self) -> bool {
@@ -59,11 +55,7 @@ impl Recipe {
         let file = kernel.join("recipe.json");
         let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         serde_json::from_slice(&text).map_err(|error| {
-            format!(
-                "{} cannot be read ({error}): run `cargo lab setup` in Atomotion's folder.",
-                file.display()
-            )
-            .into()
+            format!("{} cannot be read ({error}): run `cargo lab setup` in Atomotion's folder.", file.display()).into()
         })
     }
 
@@ -71,28 +63,16 @@ impl Recipe {
     pub fn stale_files(&self, kernel: &Path) -> Option<String> {
         let at = |cause: &str| Some(self.advice(kernel, cause));
         if !kernel.starts_with(&self.project) || !self.project.join("Cargo.toml").is_file() {
-            return at(&format!(
-                "Atomotion's folder has moved since set-up (it was {}).",
-                self.project.display()
-            ));
+            return at(&format!("Atomotion's folder has moved since set-up (it was {}).", self.project.display()));
         }
         if !self.libtorch.path.is_file() {
-            return at(&format!(
-                "libtorch is missing ({}).",
-                self.libtorch.path.display()
-            ));
+            return at(&format!("libtorch is missing ({}).", self.libtorch.path.display()));
         }
         if !self.libtorch.unchanged() {
-            return at(&format!(
-                "libtorch has changed since set-up ({}).",
-                self.libtorch.path.display()
-            ));
+            return at(&format!("libtorch has changed since set-up ({}).", self.libtorch.path.display()));
         }
         if !self.library.path.is_file() {
-            return at(&format!(
-                "The compiled library is missing ({}).",
-                self.library.path.display()
-            ));
+            return at(&format!("The compiled library is missing ({}).", self.library.path.display()));
         }
         if !self.library.unchanged() {
             return at("The library has been compiled again since this kernel was set up.");
@@ -102,12 +82,8 @@ impl Recipe {
 
     /// As `stale_files`, and asks the compiler who it is. An error means that there is no compiler.
     pub fn stale(&self, kernel: &Path) -> Result<Option<String>> {
-        let version = rustc_version(&self.rustc).map_err(|error| {
-            self.advice(
-                kernel,
-                &format!("The Rust compiler of set-up is gone ({error})."),
-            )
-        })?;
+        let version = rustc_version(&self.rustc)
+            .map_err(|error| self.advice(kernel, &format!("The Rust compiler of set-up is gone ({error}).")))?;
         if version != self.rustc_version {
             let name = |text: &str| text.lines().next().unwrap_or_default().to_owned();
             let cause = format!(
@@ -123,10 +99,7 @@ impl Recipe {
     fn advice(&self, kernel: &Path, cause: &str) -> String {
         // The kernel lies in `<clone>/.atomotion/kernel`, wherever the clone is now.
         let clone = kernel.ancestors().nth(2).unwrap_or(&self.project);
-        format!(
-            "{cause} Run `cargo lab setup` in {}, then restart the kernel.",
-            clone.display()
-        )
+        format!("{cause} Run `cargo lab setup` in {}, then restart the kernel.", clone.display())
     }
 }
 
@@ -136,9 +109,7 @@ pub fn rustc_version(rustc: &Path) -> Result<String> {
 
 /// The standard output of a command that must succeed.
 pub fn output(command: &mut Command) -> Result<String> {
-    let out = command
-        .output()
-        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    let out = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if !out.status.success() {
         let words = String::from_utf8_lossy(&out.stderr);
         return Err(format!("{command:?} failed ({}):\n{}", out.status, words.trim_end()).into());

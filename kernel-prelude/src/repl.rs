@@ -15,9 +15,7 @@ pub fn run() -> Result<ExitCode> {
     std::thread::spawn(move || stderr.iter().for_each(|line| eprintln!("{line}")));
     let stdout = outputs.stdout;
     std::thread::spawn(move || stdout.iter().for_each(|line| println!("{line}")));
-    context
-        .execute(":load_config --quiet")
-        .map_err(|error| error.to_string())?;
+    context.execute(":load_config --quiet").map_err(|error| error.to_string())?;
 
     let mut input = Input::new()?;
     let mut failed = false;
@@ -33,11 +31,7 @@ pub fn run() -> Result<ExitCode> {
         std::io::stdout().flush()?;
     }
     // A script that went wrong says so to who ran it; a person at a terminal knows.
-    Ok(if failed && !input.is_terminal() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed && !input.is_terminal() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn show(outputs: EvalOutputs, pictures: &mut Pictures) -> Result<()> {
@@ -66,18 +60,9 @@ fn complain(error: &Error, cell: &str) {
         for message in error.spanned_messages() {
             if let Some(span) = &message.span {
                 let line = cell.lines().nth(span.start_line - 1).unwrap_or_default();
-                let width = if span.end_line == span.start_line {
-                    span.end_column - span.start_column
-                } else {
-                    1
-                };
+                let width = if span.end_line == span.start_line { span.end_column - span.start_column } else { 1 };
                 eprintln!("  {line}");
-                eprintln!(
-                    "  {}{} {}",
-                    " ".repeat(span.start_column - 1),
-                    "^".repeat(width.max(1)),
-                    message.label
-                );
+                eprintln!("  {}{} {}", " ".repeat(span.start_column - 1), "^".repeat(width.max(1)), message.label);
             }
         }
         for help in error.help() {
@@ -95,9 +80,9 @@ struct Pictures {
 
 impl Pictures {
     fn save(&mut self, kind: &str, content: &str) -> Result<PathBuf> {
-        let folder = self.folder.get_or_insert_with(|| {
-            std::env::temp_dir().join(format!("atomotion-pictures-{}", std::process::id()))
-        });
+        let folder = self
+            .folder
+            .get_or_insert_with(|| std::env::temp_dir().join(format!("atomotion-pictures-{}", std::process::id())));
         fs::create_dir_all(&folder)?;
         self.count += 1;
         let (ending, bytes) = match kind {
@@ -122,10 +107,7 @@ fn decode_base64(text: &str) -> Vec<u8> {
     let sextets: Vec<u8> = text.bytes().filter_map(sextet).collect();
     let mut bytes = Vec::with_capacity(sextets.len() * 3 / 4);
     for group in sextets.chunks(4) {
-        let bits = group
-            .iter()
-            .fold(0u32, |bits, sextet| bits << 6 | u32::from(*sextet))
-            << (6 * (4 - group.len()));
+        let bits = group.iter().fold(0u32, |bits, sextet| bits << 6 | u32::from(*sextet)) << (6 * (4 - group.len()));
         bytes.extend(&bits.to_be_bytes()[1..group.len()]);
     }
     bytes

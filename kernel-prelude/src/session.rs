@@ -62,7 +62,10 @@ impl Session {
     fn create() -> Result<Session> {
         let sessions = environment::cache_dir()?.join("sessions");
         fs::create_dir_all(&sessions).map_err(|error| {
-            format!("No session folder can be made in {}: {error}. Set ATOMOTION_CACHE to a folder that can be written.", sessions.display())
+            format!(
+                "No session folder can be made in {}: {error}. Set ATOMOTION_CACHE to a folder that can be written.",
+                sessions.display()
+            )
         })?;
         let sessions = sessions.canonicalize()?;
         sweep(&sessions);
@@ -73,11 +76,7 @@ impl Session {
             // The file may be locked by a process of another container, or be swept between the two calls.
             if held.try_lock().is_ok() && lock.exists() && !dir.exists() {
                 fs::create_dir(&dir)?;
-                return Ok(Session {
-                    dir,
-                    lock,
-                    _held: held,
-                });
+                return Ok(Session { dir, lock, _held: held });
             }
         }
         unreachable!("the loop ends by returning")

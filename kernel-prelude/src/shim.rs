@@ -30,11 +30,7 @@ impl<'a> Request<'a> {
         }
         let manifest = args.iter().position(|arg| arg == "--manifest-path");
         let manifest = manifest.and_then(|at| args.get(at + 1)).map(Path::new);
-        Request {
-            args,
-            subcommand,
-            manifest,
-        }
+        Request { args, subcommand, manifest }
     }
 
     fn has(&self, flag: &str) -> bool {
@@ -50,28 +46,20 @@ pub fn cargo(args: &[String]) -> Result<ExitCode> {
         return pass_on(&recipe.cargo, args);
     };
     let at_cell = std::env::current_dir()? == cell;
-    let of_cell = request
-        .manifest
-        .map_or(at_cell, |manifest| manifest == cell.join("Cargo.toml"));
+    let of_cell = request.manifest.map_or(at_cell, |manifest| manifest == cell.join("Cargo.toml"));
     let record = |name: &str| fs::read_to_string(kernel.join("record").join(name));
     match request.subcommand {
         "build" | "check" if of_cell => {
-            let goal = if request.subcommand == "build" {
-                Goal::Build
-            } else {
-                Goal::Check
-            };
+            let goal = if request.subcommand == "build" { Goal::Build } else { Goal::Check };
             if has_dependencies(&cell)? {
                 return build_with_dependencies(&recipe, &kernel, args);
             }
             return cell::compile(&recipe, &kernel, &cell, goal);
         }
-        "metadata" => {
-            match metadata::answer(&recipe, &kernel, &cell, of_cell, &request_of(&request))? {
-                Some(answer) => println!("{answer}"),
-                None => return pass_on(&recipe.cargo, args),
-            }
-        }
+        "metadata" => match metadata::answer(&recipe, &kernel, &cell, of_cell, &request_of(&request))? {
+            Some(answer) => println!("{answer}"),
+            None => return pass_on(&recipe.cargo, args),
+        },
         "locate-project" if of_cell => {
             println!("{}", serde_json::json!({ "root": cell.join("Cargo.toml") }));
         }
@@ -87,11 +75,7 @@ pub fn cargo(args: &[String]) -> Result<ExitCode> {
 }
 
 fn request_of<'a>(request: &'a Request) -> metadata::Request<'a> {
-    metadata::Request {
-        args: request.args,
-        manifest: request.manifest,
-        no_deps: request.has("--no-deps"),
-    }
+    metadata::Request { args: request.args, manifest: request.manifest, no_deps: request.has("--no-deps") }
 }
 
 /// evcxr asks rustup where the tools are, so as not to go through rustup for every cell.
@@ -112,18 +96,13 @@ pub fn rustup(args: &[String]) -> Result<ExitCode> {
 /// Whether the user has added crates with `:dep`.
 pub fn has_dependencies(cell: &Path) -> Result<bool> {
     let manifest = fs::read_to_string(cell.join("Cargo.toml"))?;
-    let dependencies = manifest
-        .split_once("[dependencies]")
-        .map_or("", |(_, rest)| rest);
+    let dependencies = manifest.split_once("[dependencies]").map_or("", |(_, rest)| rest);
     Ok(!dependencies.trim().is_empty())
 }
 
 /// Lets the real cargo build the user's crates; `rustc_wrapper` then adds the library to the cell alone.
 fn build_with_dependencies(recipe: &Recipe, kernel: &Path, args: &[String]) -> Result<ExitCode> {
-    if let Some(reason) = std::env::var(environment::STALE)
-        .ok()
-        .or_else(|| recipe.stale_files(kernel))
-    {
+    if let Some(reason) = std::env::var(environment::STALE).ok().or_else(|| recipe.stale_files(kernel)) {
         return Ok(cell::refuse(&reason));
     }
     let mut cargo = Command::new(&recipe.cargo);
@@ -142,19 +121,14 @@ fn build_with_dependencies(recipe: &Recipe, kernel: &Path, args: &[String]) -> R
 pub fn rustc_wrapper(args: &[String]) -> Result<ExitCode> {
     let kernel = environment::kernel_dir()?;
     let recipe = Recipe::load(&kernel)?;
-    let (rustc, args) = args
-        .split_first()
-        .ok_or("cell-rustc is for cargo to call: it takes a compiler and its arguments.")?;
+    let (rustc, args) =
+        args.split_first().ok_or("cell-rustc is for cargo to call: it takes a compiler and its arguments.")?;
     let mut rustc = Command::new(rustc);
     rustc.args(args);
-    let is_cell = args
-        .windows(2)
-        .any(|pair| pair[0] == "--crate-name" && pair[1] == "ctx");
+    let is_cell = args.windows(2).any(|pair| pair[0] == "--crate-name" && pair[1] == "ctx");
     if is_cell {
         let externs = args.windows(2).filter(|pair| pair[0] == "--extern");
-        let taken: Vec<&str> = externs
-            .map(|pair| pair[1].split('=').next().unwrap_or_default())
-            .collect();
+        let taken: Vec<&str> = externs.map(|pair| pair[1].split('=').next().unwrap_or_default()).collect();
         rustc.args(cell::library_arguments(&recipe, &taken));
     }
     Err(rustc.exec().into())

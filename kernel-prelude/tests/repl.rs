@@ -10,11 +10,7 @@ fn kernel() -> PathBuf {
     let clone = std::env::var_os("ATOMOTION_PROJECT").map(PathBuf::from);
     let clone = clone.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     let kernel = clone.canonicalize().unwrap().join(".atomotion/kernel");
-    assert!(
-        kernel.join("recipe.json").is_file(),
-        "{} is missing: run `cargo lab setup` first",
-        kernel.display()
-    );
+    assert!(kernel.join("recipe.json").is_file(), "{} is missing: run `cargo lab setup` first", kernel.display());
     kernel
 }
 
@@ -51,11 +47,7 @@ fn start(kernel: &Path, cache: &Cache, input: &str) -> Child {
         .spawn()
         .unwrap();
     // The input ends here, and with it, in time, the REPL.
-    repl.stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
+    repl.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     repl
 }
 
@@ -84,27 +76,14 @@ a + 2
     let output = start(&kernel(), &cache, input).wait_with_output().unwrap();
     let (stdout, stderr) = texts(&output);
     assert!(output.status.success(), "{stdout}\n{stderr}");
-    let expected = [
-        "21",
-        "8.5",
-        "│ 6   │",
-        "line 0\nline 1",
-        "Tensor [3, 2] Float on Cpu",
-        "Optimization: 2",
-        "22",
-    ];
+    let expected = ["21", "8.5", "│ 6   │", "line 0\nline 1", "Tensor [3, 2] Float on Cpu", "Optimization: 2", "22"];
     let mut rest = stdout.as_str();
     for part in expected {
-        let at = rest
-            .find(part)
-            .unwrap_or_else(|| panic!("no {part:?} in order in\n{stdout}\n{stderr}"));
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in order in\n{stdout}\n{stderr}"));
         rest = &rest[at + part.len()..];
     }
     assert!(!stdout.contains("()"), "a loop shows nothing:\n{stdout}");
-    assert!(
-        cache.sessions().is_empty(),
-        "the session's folder is removed"
-    );
+    assert!(cache.sessions().is_empty(), "the session's folder is removed");
 }
 
 #[test]
@@ -114,16 +93,36 @@ fn errors_point_into_the_cell_and_fail_a_script() {
     let output = start(&kernel(), &cache, input).wait_with_output().unwrap();
     let (stdout, stderr) = texts(&output);
     assert!(!output.status.success());
-    assert!(
-        stderr.contains("cannot find value `wrong`") && stderr.contains("^^^^^"),
-        "{stderr}"
-    );
-    assert!(
-        stderr.contains("`Bare` doesn't implement `Debug`"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("cannot find value `wrong`") && stderr.contains("^^^^^"), "{stderr}");
+    assert!(stderr.contains("`Bare` doesn't implement `Debug`"), "{stderr}");
     assert!(!stderr.contains("evcxr"), "{stderr}");
     assert!(stdout.contains('2'), "the next cell works: {stdout}");
+}
+
+#[test]
+fn added_crates_work_beside_the_library_and_are_compiled_once() {
+    let cache = Cache::new("dep");
+    let small = cache.0.join("small");
+    fs::create_dir_all(small.join("src")).unwrap();
+    fs::write(
+        small.join("Cargo.toml"),
+        "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+    )
+    .unwrap();
+    fs::write(
+        small.join("src/lib.rs"),
+        "#[derive(Debug)] pub struct Found(pub usize); pub fn find(n: usize) -> Found { Found(n) }",
+    )
+    .unwrap();
+    let input = format!(
+        ":dep small = {{ path = {:?} }}\nlet found = small::find(41);\nfound\n:opt 2\n\
+         let table = df!(\"n\" => [found.0 as u32])?;\ntable.height() + found.0\n",
+        small.display().to_string()
+    );
+    let output = start(&kernel(), &cache, &input).wait_with_output().unwrap();
+    let (stdout, stderr) = texts(&output);
+    assert!(stdout.contains("Found(41)") && stdout.contains("42"), "{stdout}\n{stderr}");
+    assert_eq!(stderr.matches("Compiling small").count(), 1, "{stderr}");
 }
 
 #[test]
@@ -132,10 +131,7 @@ fn two_at_once_do_not_meet() {
     let kernel = kernel();
     let start = |value: u32| start(&kernel, &cache, &format!("let a = {value};\na * 10\n"));
     let (one, two) = (start(1), start(2));
-    let (one, two) = (
-        one.wait_with_output().unwrap(),
-        two.wait_with_output().unwrap(),
-    );
+    let (one, two) = (one.wait_with_output().unwrap(), two.wait_with_output().unwrap());
     assert_eq!(texts(&one).0.trim(), "10", "{}", texts(&one).1);
     assert_eq!(texts(&two).0.trim(), "20", "{}", texts(&two).1);
     assert!(cache.sessions().is_empty());
@@ -145,21 +141,14 @@ fn two_at_once_do_not_meet() {
 fn folders_of_killed_kernels_are_swept_and_their_children_end() {
     let cache = Cache::new("swept");
     let kernel = kernel();
-    let mut killed = start(
-        &kernel,
-        &cache,
-        "std::thread::sleep(std::time::Duration::from_secs(600));\n",
-    );
+    let mut killed = start(&kernel, &cache, "std::thread::sleep(std::time::Duration::from_secs(600));\n");
     while cache.sessions().is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     killed.kill().unwrap();
     // Its pipes close only when its children have ended, too.
     killed.wait_with_output().unwrap();
-    assert!(
-        !cache.sessions().is_empty(),
-        "a killed kernel cannot clear up"
-    );
+    assert!(!cache.sessions().is_empty(), "a killed kernel cannot clear up");
     start(&kernel, &cache, "").wait_with_output().unwrap();
     assert!(cache.sessions().is_empty(), "the next one does");
 }
@@ -170,13 +159,7 @@ fn outside_a_session_the_shims_are_the_real_tools() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ask = |program: PathBuf| {
         let output = Command::new(program)
-            .args([
-                "metadata",
-                "--no-deps",
-                "--format-version",
-                "1",
-                "--offline",
-            ])
+            .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
             .current_dir(project)
             .output()
             .unwrap();
@@ -193,26 +176,12 @@ fn a_stale_set_up_is_named_in_every_cell() {
     // The same kernel in another folder: as if the clone had been moved.
     let moved = cache.0.join("moved/.atomotion/kernel");
     copy(&real, &moved);
-    let output = start(&moved, &cache, "1 + 1\nlet a = 2;\n")
-        .wait_with_output()
-        .unwrap();
+    let output = start(&moved, &cache, "1 + 1\nlet a = 2;\n").wait_with_output().unwrap();
     let (stdout, stderr) = texts(&output);
-    let advice = format!(
-        "Run `cargo lab setup` in {}",
-        cache.0.join("moved").display()
-    );
-    assert!(
-        stderr.matches(&advice).count() >= 3,
-        "at the start and in both cells:\n{stderr}"
-    );
-    assert!(
-        stderr.starts_with("Atomotion's folder has moved"),
-        "the cause leads:\n{stderr}"
-    );
-    assert!(
-        !stderr.contains("rustc") && !stderr.contains("E0"),
-        "no compiler error:\n{stderr}"
-    );
+    let advice = format!("Run `cargo lab setup` in {}", cache.0.join("moved").display());
+    assert!(stderr.matches(&advice).count() >= 3, "at the start and in both cells:\n{stderr}");
+    assert!(stderr.starts_with("Atomotion's folder has moved"), "the cause leads:\n{stderr}");
+    assert!(!stderr.contains("rustc") && !stderr.contains("E0"), "no compiler error:\n{stderr}");
     assert_eq!(stdout, "");
 
     // And without the compiler of set-up.
@@ -221,13 +190,34 @@ fn a_stale_set_up_is_named_in_every_cell() {
     fs::write(moved.join("recipe.json"), recipe).unwrap();
     let output = start(&moved, &cache, "").wait_with_output().unwrap();
     assert!(!output.status.success());
-    assert!(
-        texts(&output)
-            .1
-            .starts_with("The Rust compiler of set-up is gone"),
-        "{}",
-        texts(&output).1
-    );
+    assert!(texts(&output).1.starts_with("The Rust compiler of set-up is gone"), "{}", texts(&output).1);
+}
+
+#[test]
+fn a_library_compiled_again_is_named_in_the_next_cell() {
+    let real = kernel();
+    let cache = Cache::new("rebuilt");
+    let moved = cache.0.join("moved/.atomotion/kernel");
+    copy(&real, &moved);
+    fs::write(cache.0.join("moved/Cargo.toml"), "").unwrap();
+    // The same kernel, set up for this folder and watching a copy of the library.
+    let library = cache.0.join("libatomotion.so");
+    let text = fs::read(moved.join("recipe.json")).unwrap();
+    let mut recipe: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let original = PathBuf::from(recipe["library"]["path"].as_str().unwrap());
+    fs::copy(&original, &library).unwrap();
+    let modified = fs::metadata(&original).unwrap().modified().unwrap();
+    fs::File::options().write(true).open(&library).unwrap().set_modified(modified).unwrap();
+    recipe["project"] = cache.0.join("moved").display().to_string().into();
+    recipe["library"]["path"] = library.display().to_string().into();
+    fs::write(moved.join("recipe.json"), recipe.to_string()).unwrap();
+
+    let input = format!("20 + 1\n!touch {}\n20 + 2\n", library.display());
+    let output = start(&moved, &cache, &input).wait_with_output().unwrap();
+    let (stdout, stderr) = texts(&output);
+    assert!(stdout.contains("21") && !stdout.contains("22"), "{stdout}\n{stderr}");
+    assert!(stderr.contains("The library has been compiled again"), "{stderr}");
+    assert!(stderr.contains("cargo lab setup") && !stderr.contains("crate"), "{stderr}");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -9,10 +9,7 @@ use std::time::Instant;
 const CELLS: [(&str, &str); 4] = [
     ("let table = df!(\"n\" => [1, 2, 3])?;", ""),
     ("table", "shape: (3, 1)"),
-    (
-        "let sum = table.column(\"n\")?.as_materialized_series().sum::<i32>()?;",
-        "",
-    ),
+    ("let sum = table.column(\"n\")?.as_materialized_series().sum::<i32>()?;", ""),
     ("sum * 7", "42"),
 ];
 
@@ -21,9 +18,8 @@ fn main() {
     let clone = std::env::var_os("ATOMOTION_PROJECT").map(PathBuf::from);
     let clone = clone.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     let facade = clone.join(".atomotion/kernel/facade/stock.evcxr");
-    let lines = std::fs::read_to_string(&facade).unwrap_or_else(|error| {
-        panic!("{}: {error}: run `cargo lab setup` first", facade.display())
-    });
+    let lines = std::fs::read_to_string(&facade)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `cargo lab setup` first", facade.display()));
     // SAFETY: no other thread runs yet.
     unsafe { std::env::set_var("RUSTFLAGS", "--cfg atomotion_analysis") };
 
@@ -34,17 +30,12 @@ fn main() {
         let result = context.execute(cell);
         let first = cell.lines().next().unwrap_or_default();
         println!("{:.1} s: {:.60}", started.elapsed().as_secs_f64(), first);
-        result
-            .unwrap_or_else(|error| panic!("{cell}\n{error:?}"))
-            .content_by_mime_type
+        result.unwrap_or_else(|error| panic!("{cell}\n{error:?}")).content_by_mime_type
     };
     run(&lines);
     for (cell, expected) in CELLS {
         let shown = run(cell).remove("text/plain").unwrap_or_default();
-        assert!(
-            shown.contains(expected),
-            "{cell} showed {shown:?}, not {expected:?}"
-        );
+        assert!(shown.contains(expected), "{cell} showed {shown:?}, not {expected:?}");
     }
     println!("The prelude works in a stock evcxr.");
 }

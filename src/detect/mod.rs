@@ -4,6 +4,7 @@
 mod augment;
 mod components;
 mod decode;
+mod evidence;
 mod filter;
 mod lattice;
 mod network;
@@ -14,6 +15,7 @@ mod training;
 
 pub use augment::Augment;
 pub use decode::Decoding;
+pub use evidence::{Evidence, SplitHalf};
 pub use lattice::Lattice;
 pub use periodicity::{Labels, PeriodicityBreak, Region};
 pub use published::{PublishedMask, published_mask};

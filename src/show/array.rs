@@ -43,12 +43,7 @@ pub(super) fn tensor(tensor: &Tensor) -> String {
     if !tensor.defined() {
         return "Tensor, undefined".to_owned();
     }
-    let title = format!(
-        "Tensor {:?} {:?} on {:?}",
-        tensor.size(),
-        tensor.kind(),
-        tensor.device()
-    );
+    let title = format!("Tensor {:?} {:?} on {:?}", tensor.size(), tensor.kind(), tensor.device());
     if tensor.numel() > FEW {
         return title;
     }
@@ -67,30 +62,17 @@ fn plane(element: &str, array: Array2<f64>) -> Content {
     let mut title = format!("{rows} × {columns} {element}");
     let range = range(&array);
     if let Some((low, high)) = range {
-        title.push_str(&format!(
-            ", {} to {}",
-            table::number(low),
-            table::number(high)
-        ));
+        title.push_str(&format!(", {} to {}", table::number(low), table::number(high)));
     }
     if rows < IMAGE_SIDE || columns < IMAGE_SIDE {
         let html = table::numbers(&title, rows, columns, |row, column| array[[row, column]]);
-        return Content {
-            plain: Some(format!("{title}\n{array}")),
-            html: Some(html),
-        };
+        return Content { plain: Some(format!("{title}\n{}", array.mapv(table::number))), html: Some(html) };
     }
     let html = image(&reduce(array), range).map(|png| {
         let width = columns.clamp(*SHOWN_WIDTH.start(), *SHOWN_WIDTH.end());
-        format!(
-            "{}<div style=\"opacity:.7\">{title}</div>",
-            png_html(&png, width)
-        )
+        format!("{}<div style=\"opacity:.7\">{title}</div>", png_html(&png, width))
     });
-    Content {
-        plain: Some(title),
-        html,
-    }
+    Content { plain: Some(title), html }
 }
 
 /// The smallest and largest finite value.
@@ -113,25 +95,15 @@ fn reduce(array: Array2<f64>) -> Array2<f64> {
     Array2::from_shape_fn(small, |(y, x)| {
         let (top, left) = (y * block, x * block);
         let (bottom, right) = ((top + block).min(rows), (left + block).min(columns));
-        array
-            .slice(ndarray::s![top..bottom, left..right])
-            .mean()
-            .unwrap_or(f64::NAN)
+        array.slice(ndarray::s![top..bottom, left..right]).mean().unwrap_or(f64::NAN)
     })
 }
 
 /// A grey PNG, black at the smallest value; what is not a number is black, too.
 fn image(array: &Array2<f64>, range: Option<(f64, f64)>) -> Option<Vec<u8>> {
     let (low, high) = range.unwrap_or((0.0, 1.0));
-    let scale = if high > low {
-        255.0 / (high - low)
-    } else {
-        0.0
-    };
-    let pixels: Vec<u8> = array
-        .iter()
-        .map(|value| ((value - low) * scale).round() as u8)
-        .collect();
+    let scale = if high > low { 255.0 / (high - low) } else { 0.0 };
+    let pixels: Vec<u8> = array.iter().map(|value| ((value - low) * scale).round() as u8).collect();
     let (rows, columns) = array.dim();
     let mut png = Vec::new();
     let mut encoder = png::Encoder::new(&mut png, columns as u32, rows as u32);
@@ -162,13 +134,7 @@ mod tests {
     fn views_show_as_arrays_do() {
         let array = Array2::<f64>::from_elem((2, 2), f64::NAN);
         assert!(content(&array.view()).is_some());
-        assert!(
-            content(&array.row(0))
-                .unwrap()
-                .plain
-                .unwrap()
-                .starts_with("2 × f64")
-        );
+        assert!(content(&array.row(0)).unwrap().plain.unwrap().starts_with("2 × f64"));
     }
 
     #[test]

@@ -9,19 +9,14 @@ const ENDS: usize = 10;
 
 /// Colours are those of the page around, so that the table is readable on light and dark themes.
 const STYLE: &str = "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit";
-const CELL: &str =
-    "padding:2px 8px;border-bottom:1px solid var(--jp-border-color2,#8886);white-space:nowrap";
+const CELL: &str = "padding:2px 8px;border-bottom:1px solid var(--jp-border-color2,#8886);white-space:nowrap";
 const HEAD: &str = "padding:2px 8px;border-bottom:2px solid var(--jp-border-color1,#888a);white-space:nowrap;\
                     position:sticky;top:0;background:var(--jp-layout-color0,Canvas)";
 
 /// A frame with its shape, the names and types of its columns, and its rows.
 pub(super) fn frame(frame: &DataFrame) -> Content {
     let columns = ends(frame.width());
-    let mut html = opening(&format!(
-        "{} rows × {} columns",
-        frame.height(),
-        frame.width()
-    ));
+    let mut html = opening(&format!("{} rows × {} columns", frame.height(), frame.width()));
     html.push_str("<thead><tr>");
     for column in &columns {
         match column.and_then(|at| frame.columns().get(at)) {
@@ -46,19 +41,11 @@ pub(super) fn frame(frame: &DataFrame) -> Content {
         push_row(&mut html, cells);
     }
     html.push_str("</tbody></table></div>");
-    Content {
-        plain: Some(frame.to_string()),
-        html: Some(html),
-    }
+    Content { plain: Some(frame.to_string()), html: Some(html) }
 }
 
 /// A small array of numbers, row by row.
-pub(super) fn numbers(
-    title: &str,
-    rows: usize,
-    columns: usize,
-    value: impl Fn(usize, usize) -> f64,
-) -> String {
+pub(super) fn numbers(title: &str, rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> String {
     let mut html = opening(title);
     html.push_str("<tbody>");
     for row in ends(rows) {
@@ -84,10 +71,7 @@ fn opening(title: &str) -> String {
 fn frame_cell(frame: &DataFrame, row: Option<usize>, column: Option<usize>) -> (String, bool) {
     let column = column.and_then(|at| frame.columns().get(at));
     let (Some(row), Some(column)) = (row, column) else {
-        return (
-            "…".to_owned(),
-            column.is_some_and(|it| it.dtype().is_primitive_numeric()),
-        );
+        return ("…".to_owned(), column.is_some_and(|it| it.dtype().is_primitive_numeric()));
     };
     let text = match column.get(row) {
         Ok(AnyValue::Float32(value)) => number(f64::from(value)),
@@ -101,11 +85,7 @@ fn frame_cell(frame: &DataFrame, row: Option<usize>, column: Option<usize>) -> (
 fn push_row(html: &mut String, cells: impl Iterator<Item = (String, bool)>) {
     html.push_str("<tr>");
     for (text, is_number) in cells {
-        let _ = write!(
-            html,
-            "<td style=\"{CELL};text-align:{}\">{text}</td>",
-            side(is_number)
-        );
+        let _ = write!(html, "<td style=\"{CELL};text-align:{}\">{text}</td>", side(is_number));
     }
     html.push_str("</tr>");
 }

@@ -1,0 +1,295 @@
+//! The figure of each kind of value, and how the value shows itself in a notebook.
+
+use super::{BRIGHT, CLASS_COLOURS, Chart, ColourMap, DARK, DEFECT, Figure, Mark, Series, Tile, Tiles};
+use crate::classify::{Classes, Components};
+use crate::defects::Defects;
+use crate::detect::{Detector, Labels, SplitHalf};
+use crate::error::Result;
+use crate::movie::{Frame, Movie};
+use crate::show::{emit_html, escape_html, table_html};
+
+/// Longer side of a single image, in CSS pixels.
+const LARGE: f64 = 460.0;
+
+fn caption(frame: &Frame) -> String {
+    format!("frame {}, {}", frame.index, frame.source)
+}
+
+fn tile(frame: &Frame, caption: String) -> Tile {
+    let nm = frame.calibration.known.then_some(frame.calibration.nm_per_px);
+    Tile { nm_per_px: nm, ..Tile::new(frame.data.clone(), caption) }
+}
+
+fn single(tile: Tile, legend: Vec<(super::Rgb, String)>, alt: String) -> Figure {
+    Figure::tiles(Tiles { tiles: vec![tile], columns: 1, side: LARGE, colours: ColourMap::Grey, legend }, alt)
+}
+
+/// Writes text and figures as one content; a figure that cannot be drawn says why in its place.
+fn show(text: &str, html: &str, figures: &[Result<Figure>]) {
+    let mut page = format!("<div>{}</div>{html}", escape_html(text));
+    for figure in figures {
+        match figure.as_ref().map_err(ToString::to_string).and_then(|f| f.html().map_err(|e| e.to_string())) {
+            Ok(image) => page.push_str(&format!("<div>{image}</div>")),
+            Err(problem) => page.push_str(&format!("<div>{}</div>", escape_html(&problem))),
+        }
+    }
+    emit_html(&page, text);
+}
+
+impl Frame {
+    /// The frame in grey, with a scale bar where it is calibrated.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        single(tile(self, caption(self)), vec![], format!("{} in grey levels", caption(self)))
+    }
+
+    /// Shows the frame in a notebook.
+    pub fn evcxr_display(&self) {
+        self.figure().evcxr_display();
+    }
+}
+
+impl Movie {
+    /// First, middle and last frame side by side.
+    ///
+    /// # Errors
+    /// If a frame cannot be read.
+    pub fn figure(&self) -> Result<Figure> {
+        let mut indices = vec![0, self.len() / 2, self.len() - 1];
+        indices.dedup();
+        let tiles = indices
+            .iter()
+            .map(|&i| {
+                let frame = self.frame(i)?;
+                let time = self.calibration().time_s(frame.index);
+                let text = if self.len() > 1 { format!("frame {i}, {time:.1} s") } else { format!("frame {i}") };
+                Ok(tile(&frame, text))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let side = if tiles.len() == 1 { LARGE } else { 260.0 };
+        let columns = tiles.len();
+        Ok(Figure::tiles(Tiles { tiles, columns, side, colours: ColourMap::Grey, legend: vec![] }, format!("{self:?}")))
+    }
+
+    /// Shows the movie in a notebook: size, calibration, source, and three frames.
+    pub fn evcxr_display(&self) {
+        show(&format!("{self:?}"), "", &[self.figure()]);
+    }
+}
+
+impl Labels {
+    /// The frame with its labels: orange too bright, blue too dark.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        let mut tile = tile(&self.frame, caption(&self.frame));
+        let radius = 1.6 * self.radius_px * self.bin as f32;
+        tile.marks = self
+            .regions
+            .iter()
+            .map(|r| Mark { y: r.y_px, x: r.x_px, radius, colour: if r.score > 0.0 { BRIGHT } else { DARK } })
+            .collect();
+        let bright = self.regions.iter().filter(|r| r.score > 0.0).count();
+        let legend = vec![
+            (BRIGHT, format!("too bright ({bright})")),
+            (DARK, format!("too dark ({})", self.regions.len() - bright)),
+        ];
+        single(tile, legend, format!("{self:?}"))
+    }
+
+    /// Shows the labels in a notebook.
+    pub fn evcxr_display(&self) {
+        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
+    }
+}
+
+impl Detector {
+    /// Loss of every training step, and its running mean over a twentieth of them, on a logarithmic axis.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        let points: Vec<(f64, f64)> = self.losses().iter().enumerate().map(|(i, &l)| (i as f64, f64::from(l))).collect();
+        let reach = (points.len() / 40).max(1);
+        let smooth = (0..points.len())
+            .map(|i| {
+                let near = &points[i.saturating_sub(reach)..(i + reach + 1).min(points.len())];
+                (points[i].0, near.iter().map(|p| p.1).sum::<f64>() / near.len() as f64)
+            })
+            .collect();
+        let chart = Chart {
+            title: String::new(),
+            x_label: "training step".into(),
+            y_label: "focal loss".into(),
+            log_y: true,
+            whole_x: false,
+            series: vec![
+                Series::Line { points, colour: (190, 205, 220), width: 1.0, name: Some("each step".into()) },
+                Series::Line { points: smooth, colour: CLASS_COLOURS[6], width: 2.0, name: Some("running mean".into()) },
+            ],
+        };
+        Figure::chart(chart, format!("Loss curve. {self:?}"))
+    }
+
+    /// Shows the detector in a notebook: what it was trained on, and its loss curve.
+    pub fn evcxr_display(&self) {
+        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
+    }
+}
+
+impl Defects {
+    /// The defects of one frame over it; with classes, each in its class's colour.
+    ///
+    /// # Errors
+    /// If the table's columns have lost their types.
+    pub fn figure(&self, frame: &Frame) -> Result<Figure> {
+        let places = self.positions(frame.index)?;
+        let classes = self.classes_in(frame.index)?;
+        let calibration = frame.calibration.nm_per_px;
+        let radius = (0.09 * self.patches().dim().1 as f64 * self.patch_nm_per_px() / calibration) as f32;
+        let mut tile = tile(frame, caption(frame));
+        tile.marks = places
+            .iter()
+            .enumerate()
+            .map(|(i, &(y, x))| {
+                let colour = classes.as_ref().map_or(DEFECT, |c| CLASS_COLOURS[c[i] as usize % CLASS_COLOURS.len()]);
+                Mark { y, x, radius, colour }
+            })
+            .collect();
+        let legend = match &classes {
+            None => vec![(DEFECT, format!("defect ({})", places.len()))],
+            Some(classes) => (0..=classes.iter().copied().max().unwrap_or(0))
+                .map(|c| {
+                    let count = classes.iter().filter(|&&k| k == c).count();
+                    (CLASS_COLOURS[c as usize % CLASS_COLOURS.len()], format!("class {c} ({count})"))
+                })
+                .collect(),
+        };
+        Ok(single(tile, legend, format!("{} defects marked in {}", places.len(), caption(frame))))
+    }
+
+    fn classes_in(&self, frame: u32) -> Result<Option<Vec<u32>>> {
+        let Ok(column) = self.table().column("class") else {
+            return Ok(None);
+        };
+        let (classes, frames) = (column.u32()?, self.table().column("frame")?.u32()?);
+        let inside = (0..self.len()).filter(|&i| frames.get(i) == Some(frame));
+        Ok(Some(inside.map(|i| classes.get(i).unwrap_or(0)).collect()))
+    }
+
+    /// Number of defects in each frame.
+    ///
+    /// # Errors
+    /// If the table's columns have lost their types.
+    pub fn counts_figure(&self) -> Result<Figure> {
+        let table = self.per_frame()?;
+        let (frames, counts) = (table.column("frame")?.u32()?, table.column("defects")?.u32()?);
+        let points = frames.iter().zip(counts.iter()).filter_map(|(f, n)| Some((f64::from(f?), f64::from(n?)))).collect();
+        let chart = Chart {
+            title: String::new(),
+            x_label: "frame".into(),
+            y_label: "defects".into(),
+            log_y: false,
+            whole_x: true,
+            series: vec![Series::Bars { points, width: 0.8, colour: CLASS_COLOURS[6], name: None }],
+        };
+        Ok(Figure::chart(chart, "Number of defects in each frame"))
+    }
+
+    /// Shows the defects in a notebook: the table's head and tail and, for a movie, the count per frame.
+    pub fn evcxr_display(&self) {
+        let several = self.per_frame().is_ok_and(|t| t.height() > 1);
+        let figures: Vec<_> = several.then(|| self.counts_figure()).into_iter().collect();
+        let page = table_html(self.table());
+        show(&format!("{} defects", self.len()), &page, &figures);
+    }
+}
+
+impl Classes {
+    /// Mean patch of each class with its number of defects.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        let range = super::tiles::contrast(self.means.iter().copied());
+        let tiles: Vec<Tile> = self
+            .means
+            .outer_iter()
+            .zip(&self.counts)
+            .enumerate()
+            .map(|(c, (mean, n))| Tile { range, ..Tile::new(mean.to_owned(), format!("class {c}: {n}")) })
+            .map(|t| Tile { nm_per_px: Some(self.defects.patch_nm_per_px()), ..t })
+            .collect();
+        let columns = tiles.len().clamp(1, 6);
+        Figure::tiles(Tiles { tiles, columns, side: 130.0, colours: ColourMap::Viridis, legend: vec![] }, format!("{self:?}"))
+    }
+
+    /// Shows the classes in a notebook.
+    pub fn evcxr_display(&self) {
+        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
+    }
+}
+
+impl Components {
+    /// Share of the patches' variance that each component explains.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        let points = self.explained.iter().enumerate().map(|(i, &e)| (i as f64, 100.0 * e)).collect();
+        let chart = Chart {
+            title: String::new(),
+            x_label: "principal component".into(),
+            y_label: "variance explained (%)".into(),
+            log_y: false,
+            whole_x: true,
+            series: vec![Series::Bars { points, width: 0.7, colour: CLASS_COLOURS[6], name: None }],
+        };
+        Figure::chart(chart, format!("{self:?}"))
+    }
+
+    /// Each component as a patch.
+    #[must_use]
+    pub fn patches_figure(&self) -> Figure {
+        let tiles: Vec<Tile> = self
+            .patches
+            .outer_iter()
+            .zip(&self.explained)
+            .enumerate()
+            .map(|(i, (patch, e))| Tile::new(patch.to_owned(), format!("{i}: {:.0} %", 100.0 * e)))
+            .collect();
+        let columns = tiles.len().clamp(1, 6);
+        Figure::tiles(Tiles { tiles, columns, side: 100.0, colours: ColourMap::Viridis, legend: vec![] }, format!("{self:?}"))
+    }
+
+    /// Shows the components in a notebook.
+    pub fn evcxr_display(&self) {
+        show(&format!("{self:?}"), "", &[Ok(self.figure()), Ok(self.patches_figure())]);
+    }
+}
+
+impl SplitHalf {
+    /// The difference found, beside those of frames without defects.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        const BINS: usize = 18;
+        let all = || self.surrogates.iter().copied().chain([self.difference]);
+        let (low, high) = (all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));
+        let width = ((high - low) / BINS as f64).max(1e-9);
+        let mut counts = [0_usize; BINS];
+        for s in &self.surrogates {
+            counts[(((s - low) / width) as usize).min(BINS - 1)] += 1;
+        }
+        let points = counts.iter().enumerate().map(|(i, &n)| (low + (i as f64 + 0.5) * width, n as f64)).collect();
+        let chart = Chart {
+            title: String::new(),
+            x_label: "marked less unmarked sites, odd rows (standard deviations)".into(),
+            y_label: "surrogate frames".into(),
+            log_y: false,
+            whole_x: false,
+            series: vec![
+                Series::Bars { points, width, colour: (170, 185, 200), name: Some("without defects".into()) },
+                Series::Marker { x: self.difference, colour: CLASS_COLOURS[5], name: "this frame".into() },
+            ],
+        };
+        Figure::chart(chart, format!("{self:?}"))
+    }
+
+    /// Shows the test's outcome in a notebook.
+    pub fn evcxr_display(&self) {
+        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
+    }
+}

@@ -3,8 +3,8 @@
 pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
 pub use crate::defects::{Defects, read_parquet, write_parquet};
 pub use crate::detect::{
-    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf, Training,
-    published_mask, score,
+    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf,
+    Training, published_mask, score,
 };
 pub use crate::device::best_device;
 pub use crate::error::Error;
@@ -15,5 +15,5 @@ pub use crate::show::{Show, ShowPlan};
 pub use crate::simulate::{Simulated, Ws2};
 pub use crate::{linfa, ndarray, plotters, polars, tch};
 pub use ndarray::{Array1, Array2, Array3, array, s};
-pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, col, df, lit};
+pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, col, concat, df, lit};
 pub use tch::{Device, Kind, Tensor};

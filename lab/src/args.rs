@@ -34,10 +34,7 @@ pub const CELL_TIMEOUT_S: u64 = 600;
 
 pub fn parse(words: &[String]) -> Result<Action, String> {
     let Some((first, rest)) = words.split_first() else {
-        return Ok(Action::Open {
-            browser: true,
-            port: None,
-        });
+        return Ok(Action::Open { browser: true, port: None });
     };
     if first == "--help" || first == "-h" {
         return Ok(Action::Help(help::GENERAL));
@@ -56,9 +53,7 @@ pub fn parse(words: &[String]) -> Result<Action, String> {
         other => {
             let known = ["setup", "test", "run", "repl", "kernel", "doctor", "help"];
             let hint = nearest(other, &known);
-            Err(format!(
-                "there is no command `{other}`.{hint} `cargo lab --help` lists them."
-            ))
+            Err(format!("there is no command `{other}`.{hint} `cargo lab --help` lists them."))
         }
     }
 }
@@ -68,31 +63,16 @@ fn parse_open(words: &[String]) -> Result<Action, String> {
     if given.help {
         return Ok(Action::Help(help::GENERAL));
     }
-    let port = given
-        .value("--port")
-        .map(|text| number("--port", text, "a port, 1 to 65535"))
-        .transpose()?;
+    let port = given.value("--port").map(|text| number("--port", text, "a port, 1 to 65535")).transpose()?;
     if port == Some(0) {
         return Err("--port 0: a port is a whole number from 1 to 65535.".into());
     }
-    Ok(Action::Open {
-        browser: !given.flag("--no-browser"),
-        port,
-    })
+    Ok(Action::Open { browser: !given.flag("--no-browser"), port })
 }
 
-fn plain(
-    command: &str,
-    words: &[String],
-    help: &'static str,
-    action: Action,
-) -> Result<Action, String> {
+fn plain(command: &str, words: &[String], help: &'static str, action: Action) -> Result<Action, String> {
     let given = Given::read(command, words, &[], &[], 0)?;
-    Ok(if given.help {
-        Action::Help(help)
-    } else {
-        action
-    })
+    Ok(if given.help { Action::Help(help) } else { action })
 }
 
 fn parse_test(words: &[String]) -> Result<Action, String> {
@@ -100,9 +80,7 @@ fn parse_test(words: &[String]) -> Result<Action, String> {
     if given.help {
         return Ok(Action::Help(help::TEST));
     }
-    Ok(Action::Test {
-        full: given.flag("--full"),
-    })
+    Ok(Action::Test { full: given.flag("--full") })
 }
 
 fn parse_run(words: &[String]) -> Result<Action, String> {
@@ -110,13 +88,12 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
     if given.help {
         return Ok(Action::Help(help::RUN));
     }
-    let notebook = given.positional.first().ok_or(
-        "`run` needs a notebook: cargo lab run notebooks/NAME.ipynb [--out DIR] [--timeout S]",
-    )?;
+    let notebook = given
+        .positional
+        .first()
+        .ok_or("`run` needs a notebook: cargo lab run notebooks/NAME.ipynb [--out DIR] [--timeout S]")?;
     let timeout = given.value("--timeout");
-    let timeout_s = timeout
-        .map(|text| number("--timeout", text, "seconds, a whole number"))
-        .transpose()?;
+    let timeout_s = timeout.map(|text| number("--timeout", text, "seconds, a whole number")).transpose()?;
     if timeout_s == Some(0) {
         return Err("--timeout 0: give each cell at least 1 second.".into());
     }
@@ -129,9 +106,7 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
 
 fn parse_kernel(words: &[String]) -> Result<Action, String> {
     let Some((verb, rest)) = words.split_first() else {
-        return Err(
-            "`kernel` needs `install` or `uninstall`: cargo lab kernel install --user".into(),
-        );
+        return Err("`kernel` needs `install` or `uninstall`: cargo lab kernel install --user".into());
     };
     if verb == "--help" || verb == "-h" {
         return Ok(Action::Help(help::KERNEL));
@@ -139,17 +114,9 @@ fn parse_kernel(words: &[String]) -> Result<Action, String> {
     let known = ["install", "uninstall"];
     if !known.contains(&verb.as_str()) {
         let hint = nearest(verb, &known);
-        return Err(format!(
-            "`kernel {verb}`: it must be `kernel install` or `kernel uninstall`.{hint}"
-        ));
+        return Err(format!("`kernel {verb}`: it must be `kernel install` or `kernel uninstall`.{hint}"));
     }
-    let given = Given::read(
-        &format!("kernel {verb}"),
-        rest,
-        &["--user"],
-        &["--prefix"],
-        0,
-    )?;
+    let given = Given::read(&format!("kernel {verb}"), rest, &["--user"], &["--prefix"], 0)?;
     if given.help {
         return Ok(Action::Help(help::KERNEL));
     }
@@ -160,11 +127,7 @@ fn parse_kernel(words: &[String]) -> Result<Action, String> {
         Some(folder) => Destination::Prefix(folder.into()),
         None => Destination::User,
     };
-    let action = if verb == "install" {
-        Action::KernelInstall
-    } else {
-        Action::KernelUninstall
-    };
+    let action = if verb == "install" { Action::KernelInstall } else { Action::KernelUninstall };
     Ok(action(destination))
 }
 
@@ -179,9 +142,7 @@ fn parse_help(words: &[String]) -> Result<Action, String> {
         Some("kernel") => help::KERNEL,
         Some("doctor") => help::DOCTOR,
         Some(other) => {
-            return Err(format!(
-                "there is no command `{other}`. `cargo lab --help` lists them."
-            ));
+            return Err(format!("there is no command `{other}`. `cargo lab --help` lists them."));
         }
     };
     Ok(Action::Help(text))
@@ -203,12 +164,7 @@ impl Given {
         valued: &[&str],
         positional: usize,
     ) -> Result<Given, String> {
-        let mut given = Given {
-            flags: vec![],
-            values: vec![],
-            positional: vec![],
-            help: false,
-        };
+        let mut given = Given { flags: vec![], values: vec![], positional: vec![], help: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let (name, attached) = match word.split_once('=') {
@@ -230,15 +186,9 @@ impl Given {
                 let value = value.ok_or_else(|| format!("{name} needs a value after it."))?;
                 given.values.push((name.into(), value));
             } else if name.starts_with('-') {
-                return Err(unknown_option(
-                    command,
-                    name,
-                    &[flags, valued, &["--help"]].concat(),
-                ));
+                return Err(unknown_option(command, name, &[flags, valued, &["--help"]].concat()));
             } else if given.positional.len() == positional {
-                return Err(format!(
-                    "`cargo lab {command}` does not know what to do with `{word}`."
-                ));
+                return Err(format!("`cargo lab {command}` does not know what to do with `{word}`."));
             } else {
                 given.positional.push(word.clone());
             }
@@ -251,33 +201,23 @@ impl Given {
     }
 
     fn value(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.values.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str, wanted: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("{name} {text}: expected {wanted}."))
+    text.parse().map_err(|_| format!("{name} {text}: expected {wanted}."))
 }
 
 fn unknown_option(command: &str, option: &str, known: &[&str]) -> String {
     let command = format!("cargo lab {command}");
     let command = command.trim_end();
-    format!(
-        "`{command}` has no option `{option}`.{} `{command} --help` lists them.",
-        nearest(option, known)
-    )
+    format!("`{command}` has no option `{option}`.{} `{command} --help` lists them.", nearest(option, known))
 }
 
 /// " Did you mean ...?" when a known word is close, nothing otherwise.
 fn nearest(word: &str, known: &[&str]) -> String {
-    let best = known
-        .iter()
-        .min_by_key(|candidate| distance(word, candidate));
+    let best = known.iter().min_by_key(|candidate| distance(word, candidate));
     match best {
         Some(best) if distance(word, best) <= best.len() / 2 => format!(" Did you mean `{best}`?"),
         _ => String::new(),
@@ -305,44 +245,17 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> Result<Action, String> {
-        parse(
-            &line
-                .split_whitespace()
-                .map(String::from)
-                .collect::<Vec<_>>(),
-        )
+        parse(&line.split_whitespace().map(String::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(
-            parsed(""),
-            Ok(Action::Open {
-                browser: true,
-                port: None
-            })
-        );
-        assert_eq!(
-            parsed("--no-browser --port=9000"),
-            Ok(Action::Open {
-                browser: false,
-                port: Some(9000)
-            })
-        );
+        assert_eq!(parsed(""), Ok(Action::Open { browser: true, port: None }));
+        assert_eq!(parsed("--no-browser --port=9000"), Ok(Action::Open { browser: false, port: Some(9000) }));
         assert_eq!(parsed("test --full"), Ok(Action::Test { full: true }));
-        let run = Run {
-            notebook: "a.ipynb".into(),
-            out: Some("x".into()),
-            timeout_s: 5,
-        };
-        assert_eq!(
-            parsed("run --out x a.ipynb --timeout 5"),
-            Ok(Action::Run(run))
-        );
-        assert_eq!(
-            parsed("kernel install"),
-            Ok(Action::KernelInstall(Destination::User))
-        );
+        let run = Run { notebook: "a.ipynb".into(), out: Some("x".into()), timeout_s: 5 };
+        assert_eq!(parsed("run --out x a.ipynb --timeout 5"), Ok(Action::Run(run)));
+        assert_eq!(parsed("kernel install"), Ok(Action::KernelInstall(Destination::User)));
         assert_eq!(
             parsed("kernel uninstall --prefix /p"),
             Ok(Action::KernelUninstall(Destination::Prefix("/p".into())))
@@ -361,10 +274,7 @@ mod tests {
             ("run a.ipynb b.ipynb", "`b.ipynb`"),
             ("run a.ipynb --out", "--out needs a value"),
             ("run a.ipynb --out --timeout 5", "--out needs a value"),
-            (
-                "run a.ipynb --timeout soon",
-                "--timeout soon: expected seconds",
-            ),
+            ("run a.ipynb --timeout soon", "--timeout soon: expected seconds"),
             ("--port 70000", "--port 70000: expected a port"),
             ("kernel install --user --prefix /p", "two places"),
             ("test --full=yes", "takes no value"),

@@ -62,10 +62,7 @@ impl Board {
                 std::thread::park_timeout(REDRAW);
             }
         });
-        Board {
-            state,
-            ticker: Some(ticker),
-        }
+        Board { state, ticker: Some(ticker) }
     }
 
     /// Writes a line between the others.
@@ -98,10 +95,7 @@ impl Board {
             state.rows.push(row);
             state.rows.len() - 1
         };
-        let result = work(&Task {
-            state: &self.state,
-            index,
-        });
+        let result = work(&Task { state: &self.state, index });
         lock(&self.state).rows[index].end(result.is_ok());
         result
     }
@@ -130,27 +124,18 @@ impl Task<'_> {
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl State {
     /// Writes what is new; false when the board is closed and nothing more will come.
     fn draw(&mut self, terminal: bool) -> bool {
-        let mut text = if self.drawn > 0 {
-            format!("\x1b[{}A\x1b[J", self.drawn)
-        } else {
-            String::new()
-        };
+        let mut text = if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
         text += &std::mem::take(&mut self.said);
         for row in &mut self.rows {
             text += &row.news(terminal);
         }
-        let shown = self
-            .rows
-            .iter()
-            .filter(|row| terminal && row.phase == Phase::Shown);
+        let shown = self.rows.iter().filter(|row| terminal && row.phase == Phase::Shown);
         let bars: Vec<String> = shown.map(Row::bar).collect();
         self.drawn = bars.len();
         text.extend(bars);
@@ -165,14 +150,7 @@ impl State {
 impl Row {
     fn end(&mut self, well: bool) {
         let quiet = self.phase == Phase::Hidden && well;
-        self.phase = if quiet {
-            Phase::Gone
-        } else {
-            Phase::Over {
-                took: self.started.elapsed(),
-                well,
-            }
-        };
+        self.phase = if quiet { Phase::Gone } else { Phase::Over { took: self.started.elapsed(), well } };
     }
 
     /// Lines that stay.
@@ -184,22 +162,11 @@ impl Row {
             }
             Phase::Shown if !terminal && self.reported.elapsed() > REPORT => {
                 self.reported = Instant::now();
-                format!(
-                    "{}: {}\n",
-                    self.name,
-                    [self.count(), self.elapsed(), self.note.clone()]
-                        .join("  ")
-                        .trim()
-                )
+                format!("{}: {}\n", self.name, [self.count(), self.elapsed(), self.note.clone()].join("  ").trim())
             }
             Phase::Over { took, well } => {
                 self.phase = Phase::Gone;
-                format!(
-                    "{}: {} after {}\n",
-                    self.name,
-                    if well { "done" } else { "failed" },
-                    clock(took)
-                )
+                format!("{}: {} after {}\n", self.name, if well { "done" } else { "failed" }, clock(took))
             }
             _ => String::new(),
         }
@@ -208,26 +175,14 @@ impl Row {
     /// One line of at most 79 columns.
     fn bar(&self) -> String {
         const WIDTH: usize = 20;
-        let filled = (self.done.min(self.total) as usize * WIDTH)
-            .checked_div(self.total as usize)
-            .unwrap_or(0);
+        let filled = (self.done.min(self.total) as usize * WIDTH).checked_div(self.total as usize).unwrap_or(0);
         let bar = format!("[{}{}]", "=".repeat(filled), " ".repeat(WIDTH - filled));
-        let line = format!(
-            "{:<14} {bar} {:<16} {:>5}  {}",
-            self.name,
-            self.count(),
-            self.elapsed(),
-            self.note
-        );
+        let line = format!("{:<14} {bar} {:<16} {:>5}  {}", self.name, self.count(), self.elapsed(), self.note);
         line.trim_end().chars().take(79).chain(['\n']).collect()
     }
 
     fn count(&self) -> String {
-        if self.total == 0 {
-            String::new()
-        } else {
-            format!("{} of {} {}", self.done, self.total, self.unit)
-        }
+        if self.total == 0 { String::new() } else { format!("{} of {} {}", self.done, self.total, self.unit) }
     }
 
     fn elapsed(&self) -> String {
@@ -262,11 +217,7 @@ mod tests {
 
     #[test]
     fn a_bar_fits_a_terminal_whatever_the_counts() {
-        assert!(
-            row(5, 10)
-                .bar()
-                .starts_with("library        [==========          ] 5 of 10 crates")
-        );
+        assert!(row(5, 10).bar().starts_with("library        [==========          ] 5 of 10 crates"));
         for (done, total) in [(0, 0), (11, 10), (1, u64::from(u32::MAX)), (530, 530)] {
             assert!(row(done, total).bar().chars().count() <= 80);
         }

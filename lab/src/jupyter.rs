@@ -18,10 +18,7 @@ pub const KERNEL: &str = "atomotion";
 pub fn python(place: &Place, environment: &Path) -> Command {
     let home = place.dot.join("jupyter");
     let mut command = process::command(python::interpreter(environment));
-    command
-        .env("JUPYTER_PATH", &home)
-        .env("PYTHONNOUSERSITE", "1")
-        .env("JUPYTER_PREFER_ENV_PATH", "1");
+    command.env("JUPYTER_PATH", &home).env("PYTHONNOUSERSITE", "1").env("JUPYTER_PREFER_ENV_PATH", "1");
     for (name, folder) in [
         ("JUPYTER_CONFIG_DIR", "config"),
         ("JUPYTER_DATA_DIR", "data"),
@@ -32,13 +29,7 @@ pub fn python(place: &Place, environment: &Path) -> Command {
     ] {
         command.env(name, home.join(folder));
     }
-    for name in [
-        "JUPYTER_CONFIG_PATH",
-        "JUPYTERLAB_DIR",
-        "JUPYTER_TOKEN",
-        "JUPYTER_PORT",
-        "JUPYTER_NO_CONFIG",
-    ] {
+    for name in ["JUPYTER_CONFIG_PATH", "JUPYTERLAB_DIR", "JUPYTER_TOKEN", "JUPYTER_PORT", "JUPYTER_NO_CONFIG"] {
         command.env_remove(name);
     }
     command
@@ -51,10 +42,7 @@ pub fn write_own_files(place: &Place) -> Result<(), String> {
     // No question about news, and no look for a newer JupyterLab than the pinned one.
     let notifications = json!({ "fetchNews": "false", "checkForUpdates": false });
     let overrides = json!({ "@jupyterlab/apputils-extension:notification": notifications });
-    write_whole(
-        &home.join("config/labconfig/default_setting_overrides.json"),
-        &format!("{overrides:#}\n"),
-    )
+    write_whole(&home.join("config/labconfig/default_setting_overrides.json"), &format!("{overrides:#}\n"))
 }
 
 fn write_spec(place: &Place, jupyter: &Path) -> Result<PathBuf, String> {
@@ -76,17 +64,9 @@ fn spec_file(jupyter: &Path) -> PathBuf {
 /// Becomes JupyterLab: Ctrl-C then reaches it directly, and ends it and its kernels. Returns only on failure.
 pub fn open(place: &Place, environment: &Path, browser: bool, port: Option<u16>) -> String {
     let mut lab = python(place, environment);
-    lab.args([
-        "-m",
-        "jupyterlab",
-        "--ServerApp.log_level=WARN",
-        "--LabApp.log_level=WARN",
-    ]);
+    lab.args(["-m", "jupyterlab", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN"]);
     // Ctrl-C ends it without asking; and it starts no npm, which would write to the home folder.
-    lab.args([
-        "--ServerApp.answer_yes=True",
-        "--LanguageServerManager.autodetect=False",
-    ]);
+    lab.args(["--ServerApp.answer_yes=True", "--LanguageServerManager.autodetect=False"]);
     lab.arg(format!("--MultiKernelManager.default_kernel_name={KERNEL}"));
     // The whole clone can be browsed, beginning at the notebooks.
     lab.arg(format!("--ServerApp.root_dir={}", place.clone.display()));
@@ -95,17 +75,12 @@ pub fn open(place: &Place, environment: &Path, browser: bool, port: Option<u16>)
         lab.arg("--no-browser");
     }
     if let Some(port) = port {
-        lab.args([
-            format!("--port={port}"),
-            "--ServerApp.port_retries=0".into(),
-        ]);
+        lab.args([format!("--port={port}"), "--ServerApp.port_retries=0".into()]);
     }
     if is_root() {
         lab.arg("--allow-root");
     }
-    println!(
-        "Opening JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C ends it."
-    );
+    println!("Opening JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C ends it.");
     process::turn_into(lab.current_dir(&place.clone))
 }
 
@@ -124,10 +99,7 @@ pub fn uninstall(destination: &Destination) -> Result<(), String> {
     let path = spec_file(&user_folder(destination)?);
     let folder = path.parent().unwrap_or(&path);
     if !path.exists() {
-        return Err(format!(
-            "there is no kernel \"Rust (Atomotion)\" at {}",
-            folder.display()
-        ));
+        return Err(format!("there is no kernel \"Rust (Atomotion)\" at {}", folder.display()));
     }
     fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     println!("Removed {}", folder.display());
@@ -135,11 +107,7 @@ pub fn uninstall(destination: &Destination) -> Result<(), String> {
 }
 
 fn user_folder(destination: &Destination) -> Result<PathBuf, String> {
-    let set = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     match destination {
         Destination::Prefix(folder) if !folder.is_dir() => {
             Err(format!("--prefix {}: no such folder", folder.display()))

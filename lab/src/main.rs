@@ -49,17 +49,11 @@ fn act(action: Action) -> Result<bool, String> {
         }
         Action::Run(run) => {
             let environment = setup::set_up(&place)?;
-            Err(process::turn_into(&mut notebook::command(
-                &place,
-                &environment,
-                &run,
-            )))
+            Err(process::turn_into(&mut notebook::command(&place, &environment, &run)))
         }
         Action::Repl => {
             setup::set_up(&place)?;
-            Err(process::turn_into(
-                process::command(place.kernel()).arg("repl"),
-            ))
+            Err(process::turn_into(process::command(place.kernel()).arg("repl")))
         }
         Action::KernelInstall(destination) => {
             setup::set_up(&place)?;

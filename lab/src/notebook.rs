@@ -8,15 +8,8 @@ use std::process::Command;
 
 pub fn command(place: &Place, environment: &Path, run: &Run) -> Command {
     let mut python = jupyter::python(place, environment);
-    python
-        .arg(place.python_file("run_notebook.py"))
-        .arg(&run.notebook);
-    python.args([
-        "--kernel",
-        jupyter::KERNEL,
-        "--timeout",
-        &run.timeout_s.to_string(),
-    ]);
+    python.arg(place.python_file("run_notebook.py")).arg(&run.notebook);
+    python.args(["--kernel", jupyter::KERNEL, "--timeout", &run.timeout_s.to_string()]);
     if let Some(out) = &run.out {
         python.arg("--out").arg(out);
     }
@@ -25,14 +18,8 @@ pub fn command(place: &Place, environment: &Path, run: &Run) -> Command {
 
 /// The notebooks of the project, in order.
 pub fn all(place: &Place) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(place.clone.join("notebooks"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut found: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| is_notebook(path))
-        .collect();
+    let entries = std::fs::read_dir(place.clone.join("notebooks")).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_notebook(path)).collect();
     found.sort();
     found
 }

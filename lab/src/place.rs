@@ -17,19 +17,10 @@ pub struct Place {
 impl Place {
     pub fn find() -> Result<Place, String> {
         // Set by `cargo run`, and right also when the clone has moved since `lab` was compiled.
-        let manifest =
-            env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
-        let clone = Path::new(&manifest)
-            .parent()
-            .ok_or("lab must lie in a clone of the project")?
-            .to_path_buf();
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let clone = Path::new(&manifest).parent().ok_or("lab must lie in a clone of the project")?.to_path_buf();
         let target = target_folder(&clone)?;
-        Ok(Place {
-            dot: clone.join(".atomotion"),
-            clone,
-            target,
-            cache: cache_folder()?,
-        })
+        Ok(Place { dot: clone.join(".atomotion"), clone, target, cache: cache_folder()? })
     }
 
     pub fn downloads(&self) -> PathBuf {
@@ -58,25 +49,15 @@ impl Place {
 
 fn target_folder(clone: &Path) -> Result<PathBuf, String> {
     let mut cargo = process::cargo();
-    let text = process::text(
-        cargo
-            .args(["metadata", "--no-deps", "--format-version", "1"])
-            .current_dir(clone),
-    )?;
+    let text = process::text(cargo.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(clone))?;
     let metadata: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
     let folder = metadata["target_directory"].as_str();
-    folder
-        .map(PathBuf::from)
-        .ok_or("cargo metadata names no target_directory".into())
+    folder.map(PathBuf::from).ok_or("cargo metadata names no target_directory".into())
 }
 
 fn cache_folder() -> Result<PathBuf, String> {
-    let set = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("ATOMOTION_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("atomotion")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/atomotion")))

@@ -17,13 +17,8 @@ pub const OVERRIDES: [&str; 4] = [
 ];
 
 /// Left by `cargo run` for `lab` itself. Some build scripts watch them and would run again at every change.
-const FROM_CARGO_RUN: [&str; 5] = [
-    "CARGO",
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_CRATE_NAME",
-    "CARGO_BIN_NAME",
-];
+const FROM_CARGO_RUN: [&str; 5] =
+    ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_CRATE_NAME", "CARGO_BIN_NAME"];
 
 /// Would change which modules our Python programs import.
 const PYTHON: [&str; 3] = ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"];
@@ -33,9 +28,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let ours = OVERRIDES.contains(&&*text)
-            || FROM_CARGO_RUN.contains(&&*text)
-            || PYTHON.contains(&&*text);
+        let ours = OVERRIDES.contains(&&*text) || FROM_CARGO_RUN.contains(&&*text) || PYTHON.contains(&&*text);
         if ours || text.starts_with("CARGO_PKG_") || text.starts_with("LIBTORCH") {
             command.env_remove(&name);
         }
@@ -50,17 +43,9 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 /// The user's `LD_LIBRARY_PATH`: `cargo run` puts the folders of the toolchain and of the build before it.
 fn library_path() -> Option<OsString> {
     let path = env::var_os("LD_LIBRARY_PATH")?;
-    let toolchain = env::var_os("CARGO")
-        .and_then(|cargo| Some(Path::new(&cargo).parent()?.parent()?.to_path_buf()));
-    let build = env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.to_path_buf()));
-    let added = |folder: &Path| {
-        [&toolchain, &build]
-            .into_iter()
-            .flatten()
-            .any(|root| folder.starts_with(root))
-    };
+    let toolchain = env::var_os("CARGO").and_then(|cargo| Some(Path::new(&cargo).parent()?.parent()?.to_path_buf()));
+    let build = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_path_buf()));
+    let added = |folder: &Path| [&toolchain, &build].into_iter().flatten().any(|root| folder.starts_with(root));
     env::join_paths(env::split_paths(&path).filter(|folder| !added(folder))).ok()
 }
 
@@ -70,20 +55,12 @@ pub fn cargo() -> Command {
 
 /// What is printed, or an error with what was printed on the other stream.
 pub fn text(command: &mut Command) -> Result<String, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| not_started(command, &error))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(command, &error))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = [output.stdout, output.stderr].concat();
-    Err(format!(
-        "{} failed ({}):\n{}",
-        shown(command),
-        output.status,
-        String::from_utf8_lossy(&said).trim_end()
-    ))
+    Err(format!("{} failed ({}):\n{}", shown(command), output.status, String::from_utf8_lossy(&said).trim_end()))
 }
 
 /// Prints, and does not mind a reader that has gone, such as `head`.
@@ -100,15 +77,10 @@ pub fn turn_into(command: &mut Command) -> String {
 /// Runs to the end and hands each line over as it comes, `\r` ending a line like `\n`. Both streams go through one
 /// pipe, so that they keep their order. True when it succeeded.
 pub fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool, String> {
-    let (mut reader, writer) =
-        std::io::pipe().map_err(|error| format!("no pipe for a child: {error}"))?;
-    let second = writer
-        .try_clone()
-        .map_err(|error| format!("no pipe for a child: {error}"))?;
+    let (mut reader, writer) = std::io::pipe().map_err(|error| format!("no pipe for a child: {error}"))?;
+    let second = writer.try_clone().map_err(|error| format!("no pipe for a child: {error}"))?;
     command.stdin(Stdio::null()).stdout(writer).stderr(second);
-    let mut child = command
-        .spawn()
-        .map_err(|error| not_started(command, &error))?;
+    let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
     // The pipe ends when every writer is closed: the command still holds ours.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let (mut rest, mut buffer) = (Vec::new(), [0; 8192]);
@@ -122,10 +94,7 @@ pub fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool, 
     if !rest.is_empty() {
         each(&String::from_utf8_lossy(&rest));
     }
-    child
-        .wait()
-        .map(|status| status.success())
-        .map_err(|error| format!("{}: {error}", shown(command)))
+    child.wait().map(|status| status.success()).map_err(|error| format!("{}: {error}", shown(command)))
 }
 
 /// As `lines`, passing everything on to the terminal as well.
@@ -143,10 +112,7 @@ fn not_started(command: &Command, error: &std::io::Error) -> String {
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -156,33 +122,21 @@ mod tests {
     #[test]
     fn lines_end_at_returns_and_newlines_and_failure_is_reported() {
         let mut seen = Vec::new();
-        let ok = lines(
-            Command::new("sh").args(["-c", r"printf 'a\rb\nc'; exit 3"]),
-            |line| seen.push(line.to_string()),
-        );
-        assert_eq!(
-            (ok, seen),
-            (Ok(false), vec!["a".to_string(), "b".into(), "c".into()])
-        );
+        let ok =
+            lines(Command::new("sh").args(["-c", r"printf 'a\rb\nc'; exit 3"]), |line| seen.push(line.to_string()));
+        assert_eq!((ok, seen), (Ok(false), vec!["a".to_string(), "b".into(), "c".into()]));
     }
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let error = text(&mut Command::new("no-such-program-here")).unwrap_err();
-        assert!(
-            error.starts_with("could not start no-such-program-here"),
-            "{error}"
-        );
+        assert!(error.starts_with("could not start no-such-program-here"), "{error}");
     }
 
     #[test]
     fn flags_of_the_user_do_not_reach_children() {
         let command = command("true");
-        let removed: Vec<_> = command
-            .get_envs()
-            .filter(|(_, value)| value.is_none())
-            .map(|(name, _)| name)
-            .collect();
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
         let here = env::var_os("CARGO_MANIFEST_DIR").is_some();
         assert_eq!(removed.contains(&OsStr::new("CARGO_MANIFEST_DIR")), here);
     }

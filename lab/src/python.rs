@@ -14,14 +14,7 @@ use std::process::Command;
 const PIP: &str = "lab/vendor/pip-26.3-py3-none-any.whl";
 const PIP_SHA256: &str = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13";
 
-const NAMES: [&str; 6] = [
-    "python3",
-    "python3.14",
-    "python3.13",
-    "python3.12",
-    "python3.11",
-    "python3.10",
-];
+const NAMES: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
 const OLDEST: (u32, u32) = (3, 10);
 
 /// Written last into an environment: one without it was interrupted.
@@ -37,25 +30,17 @@ impl Python {
     pub fn find() -> Result<Python, String> {
         let mut older = Vec::new();
         for name in NAMES {
-            let probe =
-                "import sys, venv, ssl, ctypes; print(*sys.version_info[:2], sys.executable)";
+            let probe = "import sys, venv, ssl, ctypes; print(*sys.version_info[:2], sys.executable)";
             let Ok(text) = process::text(process::command(name).args(["-c", probe])) else {
                 continue;
             };
             match parse_probe(&text) {
                 Some(python) if python.version >= OLDEST => return Ok(python),
-                Some(python) => older.push(format!(
-                    "{name} is {}.{}",
-                    python.version.0, python.version.1
-                )),
+                Some(python) => older.push(format!("{name} is {}.{}", python.version.0, python.version.1)),
                 None => {}
             }
         }
-        let found = if older.is_empty() {
-            "none was found on PATH".into()
-        } else {
-            older.join(", ")
-        };
+        let found = if older.is_empty() { "none was found on PATH".into() } else { older.join(", ") };
         Err(format!("Python 3.10 or newer is needed ({found})"))
     }
 
@@ -65,43 +50,18 @@ impl Python {
         let wheel = place.clone.join(PIP);
         let bytes = fs::read(&wheel).map_err(|error| format!("{}: {error}", wheel.display()))?;
         if format!("{:x}", Sha256::digest(&bytes)) != PIP_SHA256 {
-            return Err(format!(
-                "{} is damaged: restore it with `git checkout {PIP}`",
-                wheel.display()
-            ));
+            return Err(format!("{} is damaged: restore it with `git checkout {PIP}`", wheel.display()));
         }
         let temporary = place.downloads().join("tmp");
-        fs::create_dir_all(&temporary)
-            .map_err(|error| format!("{}: {error}", temporary.display()))?;
+        fs::create_dir_all(&temporary).map_err(|error| format!("{}: {error}", temporary.display()))?;
         let mut pip = process::command(&self.exe);
-        pip.arg(wheel.join("pip")).args([
-            verb,
-            "--require-hashes",
-            "--only-binary=:all:",
-            "--no-cache-dir",
-        ]);
-        pip.args([
-            "--progress-bar",
-            "raw",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--resume-retries",
-            "5",
-        ]);
-        pip.env("TMPDIR", temporary)
-            .env("PYTHONNOUSERSITE", "1")
-            .env("PYTHONUNBUFFERED", "1");
+        pip.arg(wheel.join("pip")).args([verb, "--require-hashes", "--only-binary=:all:", "--no-cache-dir"]);
+        pip.args(["--progress-bar", "raw", "--disable-pip-version-check", "--no-input", "--resume-retries", "5"]);
+        pip.env("TMPDIR", temporary).env("PYTHONNOUSERSITE", "1").env("PYTHONUNBUFFERED", "1");
         for (name, value) in [("PIP_USER", "0"), ("PIP_REQUIRE_VIRTUALENV", "0")] {
             pip.env(name, value);
         }
-        for name in [
-            "PIP_TARGET",
-            "PIP_PREFIX",
-            "PIP_ROOT",
-            "PIP_REQUIREMENT",
-            "PIP_CONSTRAINT",
-            "PIP_QUIET",
-        ] {
+        for name in ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_QUIET"] {
             pip.env_remove(name);
         }
         Ok(pip)
@@ -110,21 +70,10 @@ impl Python {
     /// As `pip`, for the files of another Python than this one: those that libtorch is taken from.
     pub fn pip_cp311(&self, place: &Place, verb: &str) -> Result<Command, String> {
         let mut pip = self.pip(place, verb)?;
-        for glibc in [
-            "_2_28", "_2_27", "_2_25", "_2_24", "_2_18", "2014", "2010", "1",
-        ] {
-            pip.arg("--platform")
-                .arg(format!("manylinux{glibc}_x86_64"));
+        for glibc in ["_2_28", "_2_27", "_2_25", "_2_24", "_2_18", "2014", "2010", "1"] {
+            pip.arg("--platform").arg(format!("manylinux{glibc}_x86_64"));
         }
-        pip.args([
-            "--no-deps",
-            "--python-version",
-            "3.11",
-            "--implementation",
-            "cp",
-            "--abi",
-            "cp311",
-        ]);
+        pip.args(["--no-deps", "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]);
         Ok(pip)
     }
 }
@@ -132,18 +81,13 @@ impl Python {
 fn parse_probe(text: &str) -> Option<Python> {
     let mut words = text.trim().splitn(3, ' ');
     let version = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    Some(Python {
-        exe: words.next()?.into(),
-        version,
-    })
+    Some(Python { exe: words.next()?.into(), version })
 }
 
 /// The folder of the environment for this Python and this lock file.
 pub fn environment(place: &Place, python: &Python) -> Result<PathBuf, String> {
     let (major, minor) = python.version;
-    Ok(place
-        .cache
-        .join(format!("python-{major}.{minor}-{}", lock_mark(place)?)))
+    Ok(place.cache.join(format!("python-{major}.{minor}-{}", lock_mark(place)?)))
 }
 
 /// Whether an environment is whole and made from the present lock file.
@@ -156,22 +100,11 @@ pub fn interpreter(environment: &Path) -> PathBuf {
     environment.join("bin/python")
 }
 
-pub fn make_environment(
-    place: &Place,
-    python: &Python,
-    folder: &Path,
-    task: &Task,
-) -> Result<(), String> {
+pub fn make_environment(place: &Place, python: &Python, folder: &Path, task: &Task) -> Result<(), String> {
     task.note("an empty environment");
     let mut venv = process::command(&python.exe);
-    process::text(
-        venv.args(["-m", "venv", "--clear", "--without-pip"])
-            .arg(folder),
-    )?;
-    let inside = Python {
-        exe: interpreter(folder),
-        version: python.version,
-    };
+    process::text(venv.args(["-m", "venv", "--clear", "--without-pip"]).arg(folder))?;
+    let inside = Python { exe: interpreter(folder), version: python.version };
     let requirements = place.python_file("requirements.txt");
     let mut pip = inside.pip(place, "install")?;
     let total = packages(&fs::read_to_string(&requirements).unwrap_or_default());
@@ -188,15 +121,12 @@ pub fn make_environment(
     if !ok {
         return Err(failure("the Python environment", &said));
     }
-    fs::write(folder.join(COMPLETE), lock_mark(place)?)
-        .map_err(|error| format!("{}: {error}", folder.display()))
+    fs::write(folder.join(COMPLETE), lock_mark(place)?).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// How many packages a lock file names.
 fn packages(lock: &str) -> u64 {
-    lock.lines()
-        .filter(|line| !line.starts_with(['#', ' ']) && line.contains("=="))
-        .count() as u64
+    lock.lines().filter(|line| !line.starts_with(['#', ' ']) && line.contains("==")).count() as u64
 }
 
 /// Eight letters that change with the lock file.
@@ -229,10 +159,7 @@ mod tests {
     #[test]
     fn a_probe_with_spaces_in_the_path_is_read() {
         let python = parse_probe("3 12 /opt/my python/bin/python3\n").unwrap();
-        assert_eq!(
-            (python.version, python.exe),
-            ((3, 12), "/opt/my python/bin/python3".into())
-        );
+        assert_eq!((python.version, python.exe), ((3, 12), "/opt/my python/bin/python3".into()));
         assert!(parse_probe("no such thing").is_none());
     }
 
@@ -242,32 +169,18 @@ mod tests {
         for name in ["requirements.txt", "libtorch-cpu.txt", "libtorch-cuda.txt"] {
             let text = fs::read_to_string(folder.join(name)).unwrap();
             let mut entries = text.lines().filter(|line| !line.starts_with(['#', ' ']));
-            assert!(
-                entries.all(|line| line.contains("==") && line.ends_with('\\')),
-                "{name}"
-            );
-            assert!(
-                text.matches("--hash=sha256:").count() as u64 >= packages(&text),
-                "{name}"
-            );
+            assert!(entries.all(|line| line.contains("==") && line.ends_with('\\')), "{name}");
+            assert!(text.matches("--hash=sha256:").count() as u64 >= packages(&text), "{name}");
             assert!(!text.contains("://"), "{name}");
         }
         let requirements = fs::read_to_string(folder.join("requirements.txt")).unwrap();
-        for wanted in [
-            "jupyterlab==",
-            "nbclient==",
-            "nbconvert==",
-            "jupyter-console==",
-        ] {
+        for wanted in ["jupyterlab==", "nbclient==", "nbconvert==", "jupyter-console=="] {
             assert!(requirements.contains(&format!("\n{wanted}")), "{wanted}");
         }
     }
 
     #[test]
     fn packages_are_counted_without_hashes_and_comments() {
-        assert_eq!(
-            packages("# made by==\na==1 \\\n    --hash=sha256:0==\nb==2 ; x == 'y' \\\n"),
-            2
-        );
+        assert_eq!(packages("# made by==\na==1 \\\n    --hash=sha256:0==\nb==2 ; x == 'y' \\\n"), 2);
     }
 }

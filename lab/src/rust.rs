@@ -17,13 +17,9 @@ impl Rust {
     pub fn find(place: &Place) -> Result<Rust, String> {
         let ask = |words: &[&str]| {
             let mut rustc = process::command("rustc");
-            process::text(rustc.args(words).current_dir(&place.clone))
-                .map(|text| text.trim().to_string())
+            process::text(rustc.args(words).current_dir(&place.clone)).map(|text| text.trim().to_string())
         };
-        Ok(Rust {
-            version: ask(&["-vV"])?,
-            sysroot: ask(&["--print", "sysroot"])?.into(),
-        })
+        Ok(Rust { version: ask(&["-vV"])?, sysroot: ask(&["--print", "sysroot"])?.into() })
     }
 
     /// "rustc 1.95.0 (59807616e 2026-04-14)"
@@ -33,8 +29,7 @@ impl Rust {
 
     /// The folder of the standard library's shared object.
     pub fn standard_library(&self) -> PathBuf {
-        self.sysroot
-            .join("lib/rustlib/x86_64-unknown-linux-gnu/lib")
+        self.sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/lib")
     }
 
     pub fn missing_components(&self) -> Vec<&'static str> {
@@ -43,10 +38,7 @@ impl Rust {
             "clippy" => "bin/cargo-clippy",
             _ => "bin/rustfmt",
         };
-        COMPONENTS
-            .into_iter()
-            .filter(|component| !self.sysroot.join(file(component)).exists())
-            .collect()
+        COMPONENTS.into_iter().filter(|component| !self.sysroot.join(file(component)).exists()).collect()
     }
 }
 
@@ -60,31 +52,18 @@ pub fn component_fix(missing: &[&str]) -> String {
 
 pub fn add_components(place: &Place, missing: &[&str]) -> Result<(), String> {
     let mut rustup = process::command("rustup");
-    rustup
-        .args(["component", "add"])
-        .args(missing)
-        .current_dir(&place.clone);
-    process::text(&mut rustup).map(drop).map_err(|error| {
-        format!(
-            "Rust lacks {}: {}.\n{error}",
-            missing.join(" and "),
-            component_fix(missing)
-        )
-    })
+    rustup.args(["component", "add"]).args(missing).current_dir(&place.clone);
+    process::text(&mut rustup)
+        .map(drop)
+        .map_err(|error| format!("Rust lacks {}: {}.\n{error}", missing.join(" and "), component_fix(missing)))
 }
 
 /// `cargo build -p PACKAGE`. One package a command: together their features would unify, and Polars build twice.
 pub fn build(place: &Place, package: &str, task: &Task) -> Result<(), String> {
     let mut cargo = process::cargo();
-    cargo
-        .args(["build", "--color", "never", "-p", package])
-        .current_dir(&place.clone);
-    cargo
-        .env("CARGO_TERM_PROGRESS_WHEN", "always")
-        .env("CARGO_TERM_PROGRESS_WIDTH", "100");
-    cargo
-        .env("CARGO_TERM_QUIET", "false")
-        .env("CARGO_TERM_VERBOSE", "false");
+    cargo.args(["build", "--color", "never", "-p", package]).current_dir(&place.clone);
+    cargo.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100");
+    cargo.env("CARGO_TERM_QUIET", "false").env("CARGO_TERM_VERBOSE", "false");
     let mut said = Vec::new();
     let ok = process::lines(&mut cargo, |line| match counted(line) {
         Some((done, total, busy)) => {
@@ -93,38 +72,20 @@ pub fn build(place: &Place, package: &str, task: &Task) -> Result<(), String> {
         }
         None => said.extend(worth_keeping(line)),
     })?;
-    if ok {
-        Ok(())
-    } else {
-        Err(build_failure(package, &said))
-    }
+    if ok { Ok(()) } else { Err(build_failure(package, &said)) }
 }
 
 /// "    Building [====>    ] 12/350: serde, tch(build)" as (12, 350, "serde, tch(build)").
 fn counted(line: &str) -> Option<(u64, u64, String)> {
-    let (_, rest) = line
-        .trim_start()
-        .strip_prefix("Building [")?
-        .split_once("] ")?;
+    let (_, rest) = line.trim_start().strip_prefix("Building [")?.split_once("] ")?;
     let (count, busy) = rest.split_once(':').unwrap_or((rest, ""));
     let (done, total) = count.trim().split_once('/')?;
-    Some((
-        done.parse().ok()?,
-        total.parse().ok()?,
-        busy.trim().to_string(),
-    ))
+    Some((done.parse().ok()?, total.parse().ok()?, busy.trim().to_string()))
 }
 
 /// Everything but the list of what was compiled.
 fn worth_keeping(line: &str) -> Option<String> {
-    const ROUTINE: [&str; 6] = [
-        "Compiling ",
-        "Downloaded ",
-        "Downloading ",
-        "Fresh ",
-        "Finished ",
-        "Building ",
-    ];
+    const ROUTINE: [&str; 6] = ["Compiling ", "Downloaded ", "Downloading ", "Fresh ", "Finished ", "Building "];
     let text = line.trim_start_matches(['\x1b', '[', 'K', ' ']);
     let routine = text.is_empty() || ROUTINE.iter().any(|word| text.starts_with(word));
     (!routine).then(|| line.to_string())
@@ -132,12 +93,7 @@ fn worth_keeping(line: &str) -> Option<String> {
 
 fn build_failure(package: &str, said: &[String]) -> String {
     let all = said.join("\n");
-    let no_network = [
-        "failed to download",
-        "Could not resolve",
-        "failed to fetch",
-        "failed to get",
-    ];
+    let no_network = ["failed to download", "Could not resolve", "failed to fetch", "failed to get"];
     let advice = if no_network.iter().any(|words| all.contains(words)) {
         "The first build downloads the crates and needs a network; after that, run `cargo lab setup` again."
     } else if all.contains("torch") && all.contains("c++") {
@@ -153,11 +109,7 @@ fn build_failure(package: &str, said: &[String]) -> String {
 pub fn prepare_kernel(place: &Place, task: &Task) -> Result<(), String> {
     let mut said = Vec::new();
     let mut kernel = process::command(place.built("atomotion-kernel"));
-    kernel
-        .arg("prepare")
-        .arg("--project")
-        .arg(&place.clone)
-        .current_dir(&place.clone);
+    kernel.arg("prepare").arg("--project").arg(&place.clone).current_dir(&place.clone);
     let ok = process::lines(&mut kernel, |line| {
         task.note(line.trim());
         said.push(line.to_string());
@@ -167,10 +119,7 @@ pub fn prepare_kernel(place: &Place, task: &Task) -> Result<(), String> {
     }
     match place.kernel().exists() {
         true => Ok(()),
-        false => Err(format!(
-            "preparing the kernel left no {}",
-            place.kernel().display()
-        )),
+        false => Err(format!("preparing the kernel left no {}", place.kernel().display())),
     }
 }
 
@@ -181,14 +130,8 @@ mod tests {
     #[test]
     fn cargo_progress_is_read() {
         let line = "    Building [=====>                 ] 120/350: polars-core, tch(build)";
-        assert_eq!(
-            counted(line),
-            Some((120, 350, "polars-core, tch(build)".into()))
-        );
-        assert_eq!(
-            counted("    Building [=> ] 1/2"),
-            Some((1, 2, String::new()))
-        );
+        assert_eq!(counted(line), Some((120, 350, "polars-core, tch(build)".into())));
+        assert_eq!(counted("    Building [=> ] 1/2"), Some((1, 2, String::new())));
         assert_eq!(counted("   Compiling serde v1.0.0"), None);
     }
 
@@ -196,10 +139,7 @@ mod tests {
     fn errors_are_kept_and_routine_is_not() {
         assert_eq!(worth_keeping("   Compiling serde v1.0.0"), None);
         assert_eq!(worth_keeping("\x1b[K"), None);
-        assert_eq!(
-            worth_keeping("error[E0425]: no such name"),
-            Some("error[E0425]: no such name".into())
-        );
+        assert_eq!(worth_keeping("error[E0425]: no such name"), Some("error[E0425]: no such name".into()));
     }
 
     #[test]

@@ -28,19 +28,13 @@ pub fn set_up(place: &Place) -> Result<PathBuf, String> {
     let missing = rust.missing_components();
     if !missing.is_empty() {
         let about = format!("adding {} (usually under a minute)", missing.join(", "));
-        board.part("Rust", &about, "", |_| {
-            rust::add_components(place, &missing)
-        })?;
+        board.part("Rust", &about, "", |_| rust::add_components(place, &missing))?;
     }
     // The kernel needs no libtorch: it compiles while the downloads run.
     std::thread::scope(|scope| {
         let downloads = scope.spawn(|| download(place, &plan, &board));
-        let kernel = board.part("kernel", KERNEL, "crates", |task| {
-            rust::build(place, "atomotion-kernel", task)
-        });
-        let downloads = downloads
-            .join()
-            .map_err(|_| "the downloads stopped unexpectedly".to_string());
+        let kernel = board.part("kernel", KERNEL, "crates", |task| rust::build(place, "atomotion-kernel", task));
+        let downloads = downloads.join().map_err(|_| "the downloads stopped unexpectedly".to_string());
         downloads.flatten().and(kernel)
     })?;
     build_library(place, &plan, &before, &board)?;
@@ -48,25 +42,17 @@ pub fn set_up(place: &Place) -> Result<PathBuf, String> {
     let now = stamp(place, &rust, plan.set, &plan.environment);
     let changes = before.changes(&now);
     if !changes.is_empty() {
-        board.say(&format!(
-            "Since the last set-up, {}: preparing the kernel again.",
-            changes.join(" and ")
-        ));
+        board.say(&format!("Since the last set-up, {}: preparing the kernel again.", changes.join(" and ")));
     }
     if before.0.is_empty() || !changes.is_empty() || !place.kernel().exists() {
-        board.part("kernel", PREPARE, "", |task| {
-            rust::prepare_kernel(place, task)
-        })?;
+        board.part("kernel", PREPARE, "", |task| rust::prepare_kernel(place, task))?;
     }
     drop(board);
     jupyter::write_own_files(place)?;
     if now != before {
         now.write(&place.dot)?;
     }
-    println!(
-        "Everything is in place ({:.1} s).",
-        started.elapsed().as_secs_f64()
-    );
+    println!("Everything is in place ({:.1} s).", started.elapsed().as_secs_f64());
     Ok(plan.environment)
 }
 
@@ -88,16 +74,8 @@ impl Plan {
         // An environment that works stays, also when `python3` has become another one.
         let known = PathBuf::from(before.get("python"));
         let keep = known.starts_with(&place.cache) && python::is_ready(place, &known);
-        let environment = if keep {
-            known
-        } else {
-            python::environment(place, &python)?
-        };
-        Ok(Plan {
-            set: libtorch::choose(libtorch::driver().as_deref()).0,
-            python,
-            environment,
-        })
+        let environment = if keep { known } else { python::environment(place, &python)? };
+        Ok(Plan { set: libtorch::choose(libtorch::driver().as_deref()).0, python, environment })
     }
 }
 
@@ -110,15 +88,9 @@ fn announce(place: &Place, plan: &Plan) {
 }
 
 fn download(place: &Place, plan: &Plan, board: &Board) -> Result<(), String> {
-    let Plan {
-        set,
-        python,
-        environment,
-    } = plan;
+    let Plan { set, python, environment } = plan;
     if libtorch::fault(place, *set).is_some() {
-        board.part("libtorch", set.about(), "MB", |task| {
-            libtorch::provide(place, python, *set, task)
-        })?;
+        board.part("libtorch", set.about(), "MB", |task| libtorch::provide(place, python, *set, task))?;
     }
     libtorch::link(place, *set)?;
     if !python::is_ready(place, environment) {
@@ -133,15 +105,9 @@ fn build_library(place: &Place, plan: &Plan, before: &Stamp, board: &Board) -> R
     let known = before.get("libtorch");
     if !known.is_empty() && known != libtorch_name(plan.set) {
         // Its build script would not notice that other libraries lie behind the same path.
-        process::text(
-            process::cargo()
-                .args(["clean", "-p", "torch-sys"])
-                .current_dir(&place.clone),
-        )?;
+        process::text(process::cargo().args(["clean", "-p", "torch-sys"]).current_dir(&place.clone))?;
     }
-    board.part("library", LIBRARY, "crates", |task| {
-        rust::build(place, "atomotion", task)
-    })
+    board.part("library", LIBRARY, "crates", |task| rust::build(place, "atomotion", task))
 }
 
 fn libtorch_name(set: Set) -> String {
@@ -159,12 +125,7 @@ pub fn stamp(place: &Place, rust: &Rust, set: Set, environment: &std::path::Path
         ("library", fingerprint(&place.built("libatomotion.so"))),
         ("kernel", fingerprint(&place.built("atomotion-kernel"))),
     ];
-    Stamp(
-        pairs
-            .into_iter()
-            .map(|(key, value)| (key.to_string(), value))
-            .collect(),
-    )
+    Stamp(pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
 }
 
 /// Two set-ups at once would step on each other's files. The lock ends with the process that holds it.
@@ -172,11 +133,7 @@ fn wait_for_others(place: &Place) -> Result<File, String> {
     let path = place.cache.join("lock");
     let say = |error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(&place.cache).map_err(say)?;
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(say)?;
+    let file = File::options().create(true).append(true).open(&path).map_err(say)?;
     if file.try_lock().is_err() {
         println!("Another `cargo lab` is setting up: waiting for it.");
         file.lock().map_err(say)?;
@@ -185,12 +142,7 @@ fn wait_for_others(place: &Place) -> Result<File, String> {
 }
 
 fn warn_of_overrides() {
-    for name in process::OVERRIDES
-        .iter()
-        .filter(|name| std::env::var_os(name).is_some())
-    {
-        println!(
-            "{name} is set: it is left out of these builds, which need the flags of .cargo/config.toml."
-        );
+    for name in process::OVERRIDES.iter().filter(|name| std::env::var_os(name).is_some()) {
+        println!("{name} is set: it is left out of these builds, which need the flags of .cargo/config.toml.");
     }
 }

@@ -34,17 +34,11 @@ impl Stamp {
             ("library", "the library"),
             ("kernel", "the kernel's program"),
         ];
-        let changed = subjects
-            .iter()
-            .filter(|(key, _)| self.0.contains_key(*key) && self.get(key) != now.get(key));
+        let changed = subjects.iter().filter(|(key, _)| self.0.contains_key(*key) && self.get(key) != now.get(key));
         changed
             .map(|(key, subject)| match *key {
                 "library" | "kernel" => format!("{subject} was built anew"),
-                _ => format!(
-                    "{subject} changed (was {}, is {})",
-                    headline(self.get(key)),
-                    headline(now.get(key))
-                ),
+                _ => format!("{subject} changed (was {}, is {})", headline(self.get(key)), headline(now.get(key))),
             })
             .collect()
     }
@@ -59,11 +53,7 @@ pub fn fingerprint(path: &Path) -> String {
     let Ok(found) = fs::metadata(path) else {
         return "absent".into();
     };
-    let time = found
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-        .unwrap_or_default();
+    let time = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     format!("{} bytes, {} ns", found.len(), time.as_nanos())
 }
 
@@ -73,9 +63,7 @@ pub fn write_whole(path: &Path, text: &str) -> Result<(), String> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(say)?;
     let partial = path.with_extension("partial");
-    fs::write(&partial, text)
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(say)
+    fs::write(&partial, text).and_then(|()| fs::rename(&partial, path)).map_err(say)
 }
 
 #[cfg(test)]
@@ -83,32 +71,16 @@ mod tests {
     use super::*;
 
     fn stamp(pairs: &[(&str, &str)]) -> Stamp {
-        Stamp(
-            pairs
-                .iter()
-                .map(|(key, value)| (key.to_string(), value.to_string()))
-                .collect(),
-        )
+        Stamp(pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect())
     }
 
     #[test]
     fn changes_are_named_with_both_values() {
-        let before = stamp(&[
-            ("rustc", "rustc 1.95.0\nhost: x"),
-            ("clone", "/a"),
-            ("library", "1"),
-        ]);
-        let after = stamp(&[
-            ("rustc", "rustc 1.96.0\nhost: x"),
-            ("clone", "/a"),
-            ("library", "2"),
-        ]);
+        let before = stamp(&[("rustc", "rustc 1.95.0\nhost: x"), ("clone", "/a"), ("library", "1")]);
+        let after = stamp(&[("rustc", "rustc 1.96.0\nhost: x"), ("clone", "/a"), ("library", "2")]);
         let changes = before.changes(&after);
         assert_eq!(changes.len(), 2);
-        assert_eq!(
-            changes[0],
-            "the Rust compiler changed (was rustc 1.95.0, is rustc 1.96.0)"
-        );
+        assert_eq!(changes[0], "the Rust compiler changed (was rustc 1.95.0, is rustc 1.96.0)");
         assert_eq!(changes[1], "the library was built anew");
         assert!(after.changes(&after).is_empty());
         assert!(Stamp::default().changes(&after).is_empty());

@@ -39,21 +39,13 @@ pub fn test(place: &Place, full: bool) -> Result<bool, String> {
     let skipped = folder.join("skipped.txt");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     fs::write(&skipped, "").map_err(|error| format!("{}: {error}", skipped.display()))?;
-    let mut session = Session {
-        place,
-        full,
-        skipped,
-        tally: Tally::default(),
-        parts: Vec::new(),
-    };
+    let mut session = Session { place, full, skipped, tally: Tally::default(), parts: Vec::new() };
 
     let environment = match session.part("set-up", 28, |_| setup::set_up(place)) {
         Ok(environment) => environment,
         Err(error) => {
             eprintln!("error: {error}");
-            process::print(
-                "\nnothing was tested: the set-up failed\n\n0 passed, 1 failed, 0 skipped\n",
-            );
+            process::print("\nnothing was tested: the set-up failed\n\n0 passed, 1 failed, 0 skipped\n");
             return Ok(false);
         }
     };
@@ -63,12 +55,8 @@ pub fn test(place: &Place, full: bool) -> Result<bool, String> {
         session.doc_tests();
         session.cargo_test("lab");
     });
-    session.part("notebooks", 8, |session| {
-        session.notebooks(&environment, &folder)
-    });
-    session.part("kernel and browser", 5, |session| {
-        session.cargo_test("atomotion-kernel")
-    });
+    session.part("notebooks", 8, |session| session.notebooks(&environment, &folder));
+    session.part("kernel and browser", 5, |session| session.cargo_test("atomotion-kernel"));
     process::print(&account(&session.parts, &session.tally));
     Ok(session.tally.failed == 0)
 }
@@ -83,40 +71,19 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn part<T>(
-        &mut self,
-        name: &'static str,
-        budget_min: u64,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    fn part<T>(&mut self, name: &'static str, budget_min: u64, work: impl FnOnce(&mut Self) -> T) -> T {
         let started = Instant::now();
         let result = work(self);
-        self.parts.push(Part {
-            name,
-            budget_min,
-            took: started.elapsed(),
-        });
+        self.parts.push(Part { name, budget_min, took: started.elapsed() });
         result
     }
 
     fn checks(&mut self) {
-        let colour = if std::io::stdout().is_terminal() {
-            "always"
-        } else {
-            "never"
-        };
+        let colour = if std::io::stdout().is_terminal() { "always" } else { "never" };
         let mut format = self.cargo(&["fmt", "--all", "--check", "--", "--color", colour]);
         self.check("formatting", &mut format);
         for package in PACKAGES {
-            let mut clippy = self.cargo(&[
-                "clippy",
-                "-p",
-                package,
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ]);
+            let mut clippy = self.cargo(&["clippy", "-p", package, "--all-targets", "--", "-D", "warnings"]);
             self.check(&format!("clippy, {package}"), &mut clippy);
         }
         let mut doc = self.cargo(&["doc", "--no-deps", "-p", "atomotion"]);
@@ -126,21 +93,11 @@ impl Session<'_> {
     fn notebooks(&mut self, environment: &Path, folder: &Path) {
         let found = notebook::all(self.place);
         if found.is_empty() {
-            self.tally
-                .skipped
-                .push("notebooks: there are none in notebooks/".into());
+            self.tally.skipped.push("notebooks: there are none in notebooks/".into());
         }
         for path in found {
-            let shown = path
-                .strip_prefix(&self.place.clone)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
-            let run = Run {
-                notebook: path,
-                out: Some(folder.to_path_buf()),
-                timeout_s: CELL_TIMEOUT_S,
-            };
+            let shown = path.strip_prefix(&self.place.clone).unwrap_or(&path).display().to_string();
+            let run = Run { notebook: path, out: Some(folder.to_path_buf()), timeout_s: CELL_TIMEOUT_S };
             let mut command = notebook::command(self.place, environment, &run);
             self.check(&shown, self.prepared(&mut command));
         }
@@ -172,8 +129,7 @@ impl Session<'_> {
         let started = Instant::now();
         let well = process::lines_shown(command, |_| ());
         self.tally.collect_skipped(&self.skipped);
-        self.tally
-            .close(name, well, Tally::count(1, 0), started.elapsed());
+        self.tally.close(name, well, Tally::count(1, 0), started.elapsed());
     }
 
     fn cargo_test(&mut self, package: &str) {
@@ -186,26 +142,11 @@ impl Session<'_> {
     /// were the last thing it documented: the check of the documentation always comes between.)
     fn doc_tests(&mut self) {
         let built = self.place.built("");
-        let standard = Rust::find(self.place)
-            .map(|rust| rust.standard_library())
-            .unwrap_or_default();
-        let mut cargo = self.cargo(&[
-            "rustdoc",
-            "-p",
-            "atomotion",
-            "--",
-            "--test",
-            "-C",
-            "prefer-dynamic",
-        ]);
-        cargo.arg("--extern").arg(format!(
-            "atomotion={}",
-            built.join("libatomotion.so").display()
-        ));
+        let standard = Rust::find(self.place).map(|rust| rust.standard_library()).unwrap_or_default();
+        let mut cargo = self.cargo(&["rustdoc", "-p", "atomotion", "--", "--test", "-C", "prefer-dynamic"]);
+        cargo.arg("--extern").arg(format!("atomotion={}", built.join("libatomotion.so").display()));
         for folder in [&built, &standard] {
-            cargo
-                .arg("-C")
-                .arg(format!("link-arg=-Wl,-rpath,{}", folder.display()));
+            cargo.arg("-C").arg(format!("link-arg=-Wl,-rpath,{}", folder.display()));
         }
         self.tests("doc tests, atomotion", &mut cargo);
     }
@@ -225,26 +166,16 @@ impl Session<'_> {
 
 impl Tally {
     fn count(passed: usize, failed: usize) -> Tally {
-        Tally {
-            passed,
-            failed,
-            ..Tally::default()
-        }
+        Tally { passed, failed, ..Tally::default() }
     }
 
     /// Adds a line such as "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; ...".
     fn read_result(&mut self, line: &str) {
-        let Some((_, counts)) = line
-            .split_once("test result: ")
-            .and_then(|(_, rest)| rest.split_once(". "))
-        else {
+        let Some((_, counts)) = line.split_once("test result: ").and_then(|(_, rest)| rest.split_once(". ")) else {
             return;
         };
         for count in counts.split("; ") {
-            match count
-                .split_once(' ')
-                .map(|(number, what)| (number.parse::<usize>(), what))
-            {
+            match count.split_once(' ').map(|(number, what)| (number.parse::<usize>(), what)) {
                 Some((Ok(number), "passed")) => self.passed += number,
                 Some((Ok(number), "failed")) => self.failed += number,
                 Some((Ok(number), "ignored")) => self.ignored += number,
@@ -259,8 +190,7 @@ impl Tally {
         let _ = fs::write(file, "");
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         let before = self.skipped.len();
-        self.skipped
-            .extend(lines.map(|line| line.trim_start_matches("skipped:").trim().to_string()));
+        self.skipped.extend(lines.map(|line| line.trim_start_matches("skipped:").trim().to_string()));
         self.skipped.len() - before
     }
 
@@ -272,20 +202,12 @@ impl Tally {
         }
         let single = counted.passed + counted.failed + counted.ignored == 1;
         self.passed += if ok || !single { counted.passed } else { 0 };
-        self.failed += if ok {
-            counted.failed
-        } else {
-            counted.failed.max(1)
-        };
+        self.failed += if ok { counted.failed } else { counted.failed.max(1) };
         self.ignored += counted.ignored;
         if !ok {
             self.failures.push(name.into());
         }
-        println!(
-            "== {name}: {} in {}",
-            if ok { "ok" } else { "FAILED" },
-            clock(took)
-        );
+        println!("== {name}: {} in {}", if ok { "ok" } else { "FAILED" }, clock(took));
     }
 }
 
@@ -293,31 +215,13 @@ impl Tally {
 fn account(parts: &[Part], tally: &Tally) -> String {
     let mut text = format!("\n{:<20} {:>8} {:>10}\n", "part", "time", "budget");
     let mut total = Duration::ZERO;
-    for Part {
-        name,
-        budget_min,
-        took,
-    } in parts
-    {
-        let over = if *took > Duration::from_secs(budget_min * 60) {
-            "  over budget"
-        } else {
-            ""
-        };
-        text += &format!(
-            "{name:<20} {:>8} {:>10}{over}\n",
-            clock(*took),
-            format!("{budget_min}:00")
-        );
+    for Part { name, budget_min, took } in parts {
+        let over = if *took > Duration::from_secs(budget_min * 60) { "  over budget" } else { "" };
+        text += &format!("{name:<20} {:>8} {:>10}{over}\n", clock(*took), format!("{budget_min}:00"));
         total += *took;
     }
     let budget: u64 = parts.iter().map(|part| part.budget_min).sum();
-    text += &format!(
-        "{:<20} {:>8} {:>10}\n",
-        "all",
-        clock(total),
-        format!("{budget}:00")
-    );
+    text += &format!("{:<20} {:>8} {:>10}\n", "all", clock(total), format!("{budget}:00"));
     if !tally.failures.is_empty() {
         text += &format!("\nfailed:\n  {}\n", tally.failures.join("\n  "));
     }
@@ -330,10 +234,7 @@ fn account(parts: &[Part], tally: &Tally) -> String {
         false => text += &format!("\nskipped:\n  {}\n", skipped.join("\n  ")),
     }
     let count = tally.skipped.len() + tally.ignored;
-    text + &format!(
-        "\n{} passed, {} failed, {count} skipped\n",
-        tally.passed, tally.failed
-    )
+    text + &format!("\n{} passed, {} failed, {count} skipped\n", tally.passed, tally.failed)
 }
 
 #[cfg(test)]
@@ -343,10 +244,10 @@ mod tests {
     #[test]
     fn result_lines_add_up() {
         let mut tally = Tally::default();
-        tally.read_result("test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.1s");
         tally.read_result(
-            "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+            "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.1s",
         );
+        tally.read_result("test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out");
         tally.read_result("test result is what this line is about: 9 passed");
         assert_eq!((tally.passed, tally.failed, tally.ignored), (8, 1, 2));
     }
@@ -355,33 +256,17 @@ mod tests {
     fn a_step_that_does_not_end_well_counts_as_failed() {
         let mut tally = Tally::default();
         tally.close("clippy", Ok(false), Tally::count(1, 0), Duration::ZERO);
-        tally.close(
-            "tests that did not compile",
-            Ok(false),
-            Tally::default(),
-            Duration::ZERO,
-        );
+        tally.close("tests that did not compile", Ok(false), Tally::default(), Duration::ZERO);
         tally.close("tests", Ok(false), Tally::count(7, 2), Duration::ZERO);
         tally.close("fmt", Ok(true), Tally::count(1, 0), Duration::ZERO);
         assert_eq!((tally.passed, tally.failed), (8, 4));
-        assert_eq!(
-            tally.failures,
-            ["clippy", "tests that did not compile", "tests"]
-        );
+        assert_eq!(tally.failures, ["clippy", "tests that did not compile", "tests"]);
     }
 
     #[test]
     fn the_account_has_budgets_reasons_and_counts() {
-        let slow = Part {
-            name: "set-up",
-            budget_min: 28,
-            took: Duration::from_secs(29 * 60),
-        };
-        let quick = Part {
-            name: "tests",
-            budget_min: 8,
-            took: Duration::from_secs(61),
-        };
+        let slow = Part { name: "set-up", budget_min: 28, took: Duration::from_secs(29 * 60) };
+        let quick = Part { name: "tests", budget_min: 8, took: Duration::from_secs(61) };
         let tally = Tally {
             passed: 9,
             ignored: 2,
@@ -389,21 +274,9 @@ mod tests {
             ..Tally::default()
         };
         let text = account(&[slow, quick], &tally);
-        assert!(
-            text.contains("set-up                  29:00      28:00  over budget\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("tests                    1:01       8:00\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("  real frames: ATOMOTION_REAL is not set\n  2 tests marked `ignore`\n"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with("\n9 passed, 0 failed, 3 skipped\n"),
-            "{text}"
-        );
+        assert!(text.contains("set-up                  29:00      28:00  over budget\n"), "{text}");
+        assert!(text.contains("tests                    1:01       8:00\n"), "{text}");
+        assert!(text.contains("  real frames: ATOMOTION_REAL is not set\n  2 tests marked `ignore`\n"), "{text}");
+        assert!(text.ends_with("\n9 passed, 0 failed, 3 skipped\n"), "{text}");
     }
 }

@@ -50,7 +50,12 @@ impl Pca {
     /// If `components` is 0 or larger than a patch has pixels, or there are fewer than three defects.
     pub fn fit(&self, defects: &Defects) -> Result<Components> {
         let (n, h, w) = defects.patches().dim();
-        check("components", self.components, (1..=h * w).contains(&self.components), format!("from 1 to {} (pixels of a patch)", h * w))?;
+        check(
+            "components",
+            self.components,
+            (1..=h * w).contains(&self.components),
+            format!("from 1 to {} (pixels of a patch)", h * w),
+        )?;
         if n < 3 {
             return Err(Error::data(format!("{n} defects have no principal components: at least 3 are needed")));
         }
@@ -75,10 +80,8 @@ impl Pca {
         // Shares of the whole variance: linfa's own ratio is of what was kept.
         let explained = scores.var_axis(ndarray::Axis(0), 1.0) / total;
         let kept = vectors.nrows();
-        let patches = vectors
-            .mapv(|v| v as f32)
-            .into_shape_with_order((kept, h, w))
-            .map_err(|e| Error::data(e.to_string()))?;
+        let patches =
+            vectors.mapv(|v| v as f32).into_shape_with_order((kept, h, w)).map_err(|e| Error::data(e.to_string()))?;
         Ok(Components { explained, patches, scores })
     }
 }

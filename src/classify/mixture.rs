@@ -69,7 +69,9 @@ impl GaussianMixture {
                 .max_n_iterations(500)
                 .tolerance(1e-4)
                 .fit(&DatasetBase::from(scores.clone()))
-                .map_err(|e| Error::data(format!("the mixture cannot be fitted ({e}): try fewer classes or components")))?;
+                .map_err(|e| {
+                    Error::data(format!("the mixture cannot be fitted ({e}): try fewer classes or components"))
+                })?;
         let probability = model.predict_proba(&scores);
         let classes = model.predict(&scores);
         let own = classes.iter().enumerate().map(|(row, &class)| probability[[row, class]]).collect();

@@ -84,7 +84,12 @@ impl Augment {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
-        check("crop_px", self.crop_px, (16..=1024).contains(&self.crop_px) && self.crop_px % 4 == 0, "a multiple of 4 from 16 to 1024")?;
+        check(
+            "crop_px",
+            self.crop_px,
+            (16..=1024).contains(&self.crop_px) && self.crop_px % 4 == 0,
+            "a multiple of 4 from 16 to 1024",
+        )?;
         check("near_labels", self.near_labels, (0.0..=1.0).contains(&self.near_labels), "a fraction from 0 to 1")?;
         check("rotation_deg", self.rotation_deg, (0.0..=180.0).contains(&self.rotation_deg), "0 to 180 degrees")?;
         check("zoom", self.zoom, (0.0..0.9).contains(&self.zoom), "a fraction from 0 to 0.9")?;
@@ -145,7 +150,8 @@ impl Augment {
         }
         if rng.r#gen() {
             let min = image.iter().copied().fold(f32::MAX, f32::min);
-            let per = (self.counts * (1.0 + 4.0 * rng.r#gen::<f64>())) as f32 / (image.mean().unwrap_or(0.0) - min).max(1e-3);
+            let per =
+                (self.counts * (1.0 + 4.0 * rng.r#gen::<f64>())) as f32 / (image.mean().unwrap_or(0.0) - min).max(1e-3);
             image.mapv_inplace(|v| poisson(f64::from((v - min) * per), rng) as f32 / per + min);
         }
         let noise = (self.noise * rng.r#gen::<f64>()) as f32;
@@ -164,7 +170,11 @@ impl Pose {
         Array2::from_shape_fn((n, n), |(y, x)| {
             let (dy, dx) = (y as f32 - middle, x as f32 - middle);
             let at = (self.centre.0 + yy * dy + yx * dx, self.centre.1 + xy * dy + xx * dx);
-            if linear { bilinear(map, at) } else { map[[mirror(at.0.round() as i64, map.nrows()), mirror(at.1.round() as i64, map.ncols())]] }
+            if linear {
+                bilinear(map, at)
+            } else {
+                map[[mirror(at.0.round() as i64, map.nrows()), mirror(at.1.round() as i64, map.ncols())]]
+            }
         })
     }
 }
@@ -194,7 +204,8 @@ mod tests {
     use super::*;
 
     fn canvas() -> Canvas {
-        let target = Array2::from_shape_fn((80, 90), |(y, x)| if y.abs_diff(40) < 3 && x.abs_diff(45) < 3 { 1.0 } else { 0.0 });
+        let target =
+            Array2::from_shape_fn((80, 90), |(y, x)| if y.abs_diff(40) < 3 && x.abs_diff(45) < 3 { 1.0 } else { 0.0 });
         Canvas {
             image: Array2::from_shape_fn((80, 90), |(y, x)| ((y / 3 + x / 4) % 5) as f32 - 2.0) + &target * 9.0,
             weight: Array2::ones((80, 90)),
@@ -207,7 +218,12 @@ mod tests {
     #[test]
     fn target_follows_image() {
         let canvas = canvas();
-        let still = Augment::default().with_near_labels(1.0).with_crop_px(48).with_noise(0.0).with_blur_px(0.0).with_counts(1e4);
+        let still = Augment::default()
+            .with_near_labels(1.0)
+            .with_crop_px(48)
+            .with_noise(0.0)
+            .with_blur_px(0.0)
+            .with_counts(1e4);
         let batch = still.batch(&canvas, 32, 0, 9);
         for (image, target) in batch.image.outer_iter().zip(batch.target.outer_iter()) {
             let inside: Vec<f32> = image.iter().zip(&target).filter(|(_, t)| **t > 0.5).map(|(i, _)| *i).collect();

@@ -40,7 +40,9 @@ mod tests {
         loop {
             let before = label.clone();
             for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
-                for (ny, nx) in (y.saturating_sub(1)..(y + 2).min(h)).flat_map(|ny| (x.saturating_sub(1)..(x + 2).min(w)).map(move |nx| (ny, nx))) {
+                for (ny, nx) in (y.saturating_sub(1)..(y + 2).min(h))
+                    .flat_map(|ny| (x.saturating_sub(1)..(x + 2).min(w)).map(move |nx| (ny, nx)))
+                {
                     label[[y, x]] = label[[y, x]].min(label[[ny, nx]]);
                 }
             }

@@ -53,8 +53,18 @@ impl Decoding {
     }
 
     fn validate(&self) -> Result<()> {
-        check("threshold", self.threshold, self.threshold > 0.0 && self.threshold < 1.0, "a probability between 0 and 1")?;
-        check("edge_periods", self.edge_periods, self.edge_periods.is_finite() && self.edge_periods >= 0.0, "zero or a positive number of periods")?;
+        check(
+            "threshold",
+            self.threshold,
+            self.threshold > 0.0 && self.threshold < 1.0,
+            "a probability between 0 and 1",
+        )?;
+        check(
+            "edge_periods",
+            self.edge_periods,
+            self.edge_periods.is_finite() && self.edge_periods >= 0.0,
+            "zero or a positive number of periods",
+        )?;
         check("patch_px", self.patch_px, (4..=512).contains(&self.patch_px), "from 4 to 512 pixels")?;
         check("batch", self.batch, (1..=1024).contains(&self.batch), "from 1 to 1024 frames")
     }
@@ -166,7 +176,9 @@ mod tests {
     #[test]
     fn centres_are_subpixel() {
         let blob = |cy: f32, cx: f32, s: f32| {
-            move |y: usize, x: usize| 0.95 * (-((y as f32 - cy).powi(2) + (x as f32 - cx).powi(2)) / (2.0 * s * s)).exp()
+            move |y: usize, x: usize| {
+                0.95 * (-((y as f32 - cy).powi(2) + (x as f32 - cx).powi(2)) / (2.0 * s * s)).exp()
+            }
         };
         let (middle, edge, small) = (blob(20.3, 31.6, 3.0), blob(1.0, 10.0, 3.0), blob(40.0, 12.0, 0.7));
         let map = Array2::from_shape_fn((64, 64), |(y, x)| middle(y, x).max(edge(y, x)).max(small(y, x)));

@@ -1,7 +1,7 @@
 //! Whether one frame by itself shows defects: sites are chosen on half of its pixels and judged on the other half.
 
+use super::filter::{bin, robust, weighted_gaussian};
 use super::lattice::{Lattice, fft2};
-use super::filter::{bin, robust};
 use super::periodicity::PeriodicityBreak;
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Frame;
@@ -135,26 +135,26 @@ impl Evidence {
     }
 }
 
-/// The brighter kind of column: local maxima of the lattice that are above the middle between the dimmest and the
-/// brightest tenth of all maxima.
+/// The brighter kind of column: local maxima of the lattice, its slow background aside, that are at least half as high
+/// as the highest tenth of them.
 fn bright_sites(periodic: &Array2<f32>, period: f64) -> Vec<(f32, f32)> {
     let (h, w) = periodic.dim();
+    let flat = periodic - &weighted_gaussian(periodic, &Array2::ones((h, w)), (2.0 * period) as f32);
     let reach = ((0.25 * period).round() as usize).max(1);
     let margin = reach.max((0.5 * period) as usize);
     let mut maxima = vec![];
     for y in margin..h.saturating_sub(margin) {
         for x in margin..w.saturating_sub(margin) {
-            let here = periodic[[y, x]];
-            let around = periodic.slice(ndarray::s![y - reach..=y + reach, x - reach..=x + reach]);
+            let here = flat[[y, x]];
+            let around = flat.slice(ndarray::s![y - reach..=y + reach, x - reach..=x + reach]);
             if around.iter().all(|&v| v <= here) {
                 maxima.push(((y as f32, x as f32), here));
             }
         }
     }
     maxima.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let at = |p: f64| maxima.get(((maxima.len().max(1) - 1) as f64 * p) as usize).map_or(0.0, |m| m.1);
-    let middle = 0.5 * (at(0.1) + at(0.9));
-    maxima.into_iter().filter(|m| m.1 >= middle).map(|m| m.0).collect()
+    let high = maxima.get(maxima.len().saturating_sub(1) * 9 / 10).map_or(0.0, |m| m.1);
+    maxima.into_iter().filter(|m| m.1 >= 0.5 * high).map(|m| m.0).collect()
 }
 
 /// Sum over a column's shape, of every second row only.

@@ -111,7 +111,9 @@ impl Lattice {
     pub fn find(image: &Array2<f32>) -> Result<Lattice> {
         let (h, w) = image.dim();
         if h.min(w) < 16 {
-            return Err(Error::data(format!("a frame of {h} x {w} pixels is too small to show a lattice: at least 16 x 16")));
+            return Err(Error::data(format!(
+                "a frame of {h} x {w} pixels is too small to show a lattice: at least 16 x 16"
+            )));
         }
         let power = power(image);
         let ratio = above_noise(&power);
@@ -157,9 +159,8 @@ fn is_local_maximum(power: &Array2<f32>, y: usize, x: usize) -> bool {
 fn basis(found: &[([f64; 2], f64)]) -> Option<[[f64; 2]; 2]> {
     let strongest = found.first()?.1;
     let strong: Vec<[f64; 2]> = found.iter().filter(|f| f.1 > 0.02 * strongest).map(|f| f.0).collect();
-    let shortest = |candidates: &mut dyn Iterator<Item = [f64; 2]>| {
-        candidates.min_by(|a, b| norm(*a).total_cmp(&norm(*b)))
-    };
+    let shortest =
+        |candidates: &mut dyn Iterator<Item = [f64; 2]>| candidates.min_by(|a, b| norm(*a).total_cmp(&norm(*b)));
     let first = shortest(&mut strong.iter().copied())?;
     let sine = |g: [f64; 2]| ((first[0] * g[1] - first[1] * g[0]) / (norm(first) * norm(g))).abs();
     // 0.8 is the sine of 53 degrees: hexagonal and square lattices pass, a second grain's peak nearby does not.

@@ -66,8 +66,7 @@ impl Network {
 /// Focal loss (Lin et al., ICCV 2017, equation 5; gamma 2), averaged over the pixels that have weight. Defects are a
 /// few per cent of the pixels; `positive` is the share of the loss that theirs gets.
 pub(super) fn focal_loss(logits: &Tensor, target: &Tensor, weight: &Tensor, positive: f64) -> Tensor {
-    let cross_entropy =
-        logits.binary_cross_entropy_with_logits::<Tensor>(target, None, None, tch::Reduction::None);
+    let cross_entropy = logits.binary_cross_entropy_with_logits::<Tensor>(target, None, None, tch::Reduction::None);
     let p = logits.sigmoid();
     let wrong = target * (1.0 - &p) + (1.0 - target) * &p;
     let share = target * (2.0 * positive - 1.0) + (1.0 - positive);
@@ -98,7 +97,10 @@ mod tests {
         for x in 46..50 {
             image.grad().zero_();
             network.logits(&image, false).select(2, 48).select(2, x).sum(Kind::Float).backward();
-            let columns = Vec::<f64>::try_from(image.grad().abs().sum_dim_intlist([2_i64].as_slice(), false, Kind::Double).flatten(0, -1)).unwrap();
+            let columns = Vec::<f64>::try_from(
+                image.grad().abs().sum_dim_intlist([2_i64].as_slice(), false, Kind::Double).flatten(0, -1),
+            )
+            .unwrap();
             let touched: Vec<usize> = (0..96).filter(|&c| columns[c] > 0.0).collect();
             seen = (seen.0.min(x - touched[0]), seen.1.max(touched[touched.len() - 1] - x));
         }
@@ -110,7 +112,9 @@ mod tests {
     fn focal_loss_matches_its_formula() {
         let (logit, positive) = (0.7_f64, 0.75);
         let p = 1.0 / (1.0 + (-logit).exp());
-        for (target, expected) in [(1.0, -positive * (1.0 - p).powi(2) * p.ln()), (0.0, -(1.0 - positive) * p * p * (1.0 - p).ln())] {
+        for (target, expected) in
+            [(1.0, -positive * (1.0 - p).powi(2) * p.ln()), (0.0, -(1.0 - positive) * p * p * (1.0 - p).ln())]
+        {
             let t = |v: f64| Tensor::from_slice(&[v as f32]).view([1, 1, 1, 1]);
             let loss = focal_loss(&t(logit), &t(target), &t(1.0), positive).double_value(&[]);
             assert!((loss - expected).abs() < 1e-6, "{loss} {expected}");

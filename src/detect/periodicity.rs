@@ -98,10 +98,30 @@ impl PeriodicityBreak {
 
     fn validate(&self) -> Result<()> {
         let positive = |v: f64| v.is_finite() && v > 0.0;
-        check("threshold", self.threshold, positive(self.threshold), "a positive number of standard deviations, 3 to 6")?;
-        check("window_periods", self.window_periods, positive(self.window_periods) && self.window_periods >= 1.0, "at least 1 period")?;
-        check("column_periods", self.column_periods, positive(self.column_periods) && self.column_periods < 1.0, "between 0 and 1")?;
-        check("radius_periods", self.radius_periods, positive(self.radius_periods) && self.radius_periods <= 1.0, "between 0 and 1")?;
+        check(
+            "threshold",
+            self.threshold,
+            positive(self.threshold),
+            "a positive number of standard deviations, 3 to 6",
+        )?;
+        check(
+            "window_periods",
+            self.window_periods,
+            positive(self.window_periods) && self.window_periods >= 1.0,
+            "at least 1 period",
+        )?;
+        check(
+            "column_periods",
+            self.column_periods,
+            positive(self.column_periods) && self.column_periods < 1.0,
+            "between 0 and 1",
+        )?;
+        check(
+            "radius_periods",
+            self.radius_periods,
+            positive(self.radius_periods) && self.radius_periods <= 1.0,
+            "between 0 and 1",
+        )?;
         check("target_period_px", self.target_period_px, self.target_period_px >= 4.0, "at least 4 pixels")
     }
 
@@ -135,7 +155,12 @@ impl PeriodicityBreak {
     }
 
     /// Periodic part and score map of a binned image.
-    pub(crate) fn score(&self, image: &Array2<f32>, lattice: &Lattice, by: usize) -> Result<(Array2<f32>, Array2<f32>)> {
+    pub(crate) fn score(
+        &self,
+        image: &Array2<f32>,
+        lattice: &Lattice,
+        by: usize,
+    ) -> Result<(Array2<f32>, Array2<f32>)> {
         let period = lattice.period_px / by as f64;
         let window = (self.window_periods * period) as f32;
         let column = (self.column_periods * period).max(0.5) as f32;
@@ -165,7 +190,10 @@ fn periodic_part(image: &Array2<f32>, weight: &Array2<f32>, waves: &[[f64; 2]], 
     let mut sum = background;
     for g in waves {
         let turn = |g: f64, n: usize| -> Vec<(f32, f32)> {
-            (0..n).map(|i| (std::f64::consts::TAU * g * i as f64).sin_cos()).map(|(s, c)| (c as f32, s as f32)).collect()
+            (0..n)
+                .map(|i| (std::f64::consts::TAU * g * i as f64).sin_cos())
+                .map(|(s, c)| (c as f32, s as f32))
+                .collect()
         };
         let (ey, ex) = (turn(g[0], h), turn(g[1], w));
         let wave = |y: usize, x: usize| {
@@ -248,13 +276,8 @@ impl Noise {
 fn standardise(rest: &Array2<f32>, periodic: &Array2<f32>, weight: &Array2<f32>, column: f32) -> Result<Array2<f32>> {
     const BANDS: usize = 8;
     let level = gaussian(periodic.view(), column);
-    let mut pairs: Vec<(f32, f32)> = level
-        .iter()
-        .zip(rest)
-        .zip(weight)
-        .filter(|(_, w)| **w >= 1.0)
-        .map(|((l, r), _)| (*l, *r))
-        .collect();
+    let mut pairs: Vec<(f32, f32)> =
+        level.iter().zip(rest).zip(weight).filter(|(_, w)| **w >= 1.0).map(|((l, r), _)| (*l, *r)).collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut bands: Vec<Noise> = pairs
         .chunks(pairs.len().div_ceil(BANDS).max(1))
@@ -287,7 +310,9 @@ fn trust(score: &Array2<f32>, threshold: f32, radius: f32) -> Array2<f32> {
 
 /// Applies `f` to every pixel within `radius` of a place.
 pub(crate) fn disc<T>(map: &mut Array2<T>, cy: f32, cx: f32, radius: f32, mut f: impl FnMut(&mut T)) {
-    let range = |c: f32, n: usize| ((c - radius).ceil().max(0.0) as usize)..((c + radius).floor() + 1.0).clamp(0.0, n as f32) as usize;
+    let range = |c: f32, n: usize| {
+        ((c - radius).ceil().max(0.0) as usize)..((c + radius).floor() + 1.0).clamp(0.0, n as f32) as usize
+    };
     for y in range(cy, map.nrows()) {
         for x in range(cx, map.ncols()) {
             if (y as f32 - cy).powi(2) + (x as f32 - cx).powi(2) <= radius * radius {

@@ -36,7 +36,14 @@ pub struct Training {
 
 impl Default for Training {
     fn default() -> Self {
-        Training { steps: 400, batch: 16, learning_rate: 4e-3, positive_share: 0.75, augment: Augment::default(), seed: 1 }
+        Training {
+            steps: 400,
+            batch: 16,
+            learning_rate: 4e-3,
+            positive_share: 0.75,
+            augment: Augment::default(),
+            seed: 1,
+        }
     }
 }
 
@@ -86,7 +93,12 @@ impl Training {
         check("batch", self.batch, (1..=4096).contains(&self.batch), "from 1 to 4096 crops")?;
         let rate = self.learning_rate;
         check("learning_rate", rate, rate.is_finite() && rate > 0.0 && rate < 1.0, "between 0 and 1; 0.004 is usual")?;
-        check("positive_share", self.positive_share, self.positive_share > 0.0 && self.positive_share < 1.0, "between 0 and 1")?;
+        check(
+            "positive_share",
+            self.positive_share,
+            self.positive_share > 0.0 && self.positive_share < 1.0,
+            "between 0 and 1",
+        )?;
         self.augment.validate()
     }
 
@@ -146,7 +158,12 @@ impl Detector {
         for step in 0..training.steps {
             let batch = training.augment.batch(&canvas, training.batch, step as u64, training.seed);
             let logits = network.logits(&tensor(&batch.image, device), true);
-            let loss = focal_loss(&logits, &tensor(&batch.target, device), &tensor(&batch.weight, device), training.positive_share);
+            let loss = focal_loss(
+                &logits,
+                &tensor(&batch.target, device),
+                &tensor(&batch.weight, device),
+                training.positive_share,
+            );
             optimiser.set_lr(training.rate(step));
             optimiser.backward_step(&loss);
             let value = loss.f_double_value(&[])? as f32;
@@ -214,7 +231,8 @@ impl Detector {
         if entry("format").as_deref() != Some(FORMAT) {
             return Err(foreign(format!("its header does not say \"{FORMAT}\"")));
         }
-        let memory: Memory = serde_json::from_str(&entry("memory").unwrap_or_default()).map_err(|e| foreign(e.to_string()))?;
+        let memory: Memory =
+            serde_json::from_str(&entry("memory").unwrap_or_default()).map_err(|e| foreign(e.to_string()))?;
         let stored = SafeTensors::deserialize(&bytes).map_err(|e| foreign(e.to_string()))?;
         let device = best_device();
         let vs = nn::VarStore::new(device);
@@ -225,7 +243,8 @@ impl Detector {
             if shape != value.size() || view.dtype() != Dtype::F32 {
                 return Err(foreign(format!("{name} has shape {shape:?}, the network's has {:?}", value.size())));
             }
-            let floats: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let floats: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             tch::no_grad(|| value.f_copy_(&Tensor::from_slice(&floats).view(shape.as_slice())))?;
         }
         Ok(Detector { vs, network, memory })

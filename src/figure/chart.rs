@@ -4,8 +4,8 @@ use super::theme::{FAINT, INK, Rgb, TEXT, colour, text};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::{
-    ChartBuilder, DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoLogRange, LineSeries, PathElement, Ranged, Rectangle,
-    SeriesLabelPosition,
+    BindKeyPoints, ChartBuilder, DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoLogRange, LineSeries,
+    PathElement, Ranged, Rectangle, SeriesLabelPosition,
 };
 use plotters::style::{Color, RGBColor};
 
@@ -60,7 +60,8 @@ impl Chart {
         let pad = 0.02 * (x1 - x0);
         let x = x0 - pad..x1 + pad;
         if self.log_y {
-            let y = (y0 / 1.2..y1 * 1.2).log_scale();
+            let ticks = decades(y0 / 1.2, y1 * 1.2);
+            let y = (y0 / 1.2..y1 * 1.2).log_scale().with_key_points(ticks);
             return self.draw_on(area, scale, x, y, y0 / 1.2);
         }
         let pad = 0.06 * (y1 - y0);
@@ -144,6 +145,14 @@ impl Chart {
         }
         Ok(())
     }
+}
+
+/// Ticks of a logarithmic axis: 1, 2 and 5 of every decade, or the decades alone where there are many.
+fn decades(low: f64, high: f64) -> Vec<f64> {
+    let steps: &[f64] = if high / low > 1e4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let all = powers.flat_map(|p| steps.iter().map(move |s| s * 10_f64.powi(p)));
+    all.filter(|t| (low..=high).contains(t)).collect()
 }
 
 fn extent(values: &[f64]) -> (f64, f64) {

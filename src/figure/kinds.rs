@@ -106,7 +106,8 @@ impl Detector {
     /// Loss of every training step, and its running mean over a twentieth of them, on a logarithmic axis.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        let points: Vec<(f64, f64)> = self.losses().iter().enumerate().map(|(i, &l)| (i as f64, f64::from(l))).collect();
+        let points: Vec<(f64, f64)> =
+            self.losses().iter().enumerate().map(|(i, &l)| (i as f64, f64::from(l))).collect();
         let reach = (points.len() / 40).max(1);
         let smooth = (0..points.len())
             .map(|i| {
@@ -122,7 +123,12 @@ impl Detector {
             whole_x: false,
             series: vec![
                 Series::Line { points, colour: (190, 205, 220), width: 1.0, name: Some("each step".into()) },
-                Series::Line { points: smooth, colour: CLASS_COLOURS[6], width: 2.0, name: Some("running mean".into()) },
+                Series::Line {
+                    points: smooth,
+                    colour: CLASS_COLOURS[6],
+                    width: 2.0,
+                    name: Some("running mean".into()),
+                },
             ],
         };
         Figure::chart(chart, format!("Loss curve. {self:?}"))
@@ -181,7 +187,8 @@ impl Defects {
     pub fn counts_figure(&self) -> Result<Figure> {
         let table = self.per_frame()?;
         let (frames, counts) = (table.column("frame")?.u32()?, table.column("defects")?.u32()?);
-        let points = frames.iter().zip(counts.iter()).filter_map(|(f, n)| Some((f64::from(f?), f64::from(n?)))).collect();
+        let points =
+            frames.iter().zip(counts.iter()).filter_map(|(f, n)| Some((f64::from(f?), f64::from(n?)))).collect();
         let chart = Chart {
             title: String::new(),
             x_label: "frame".into(),
@@ -212,11 +219,17 @@ impl Classes {
             .outer_iter()
             .zip(&self.counts)
             .enumerate()
-            .map(|(c, (mean, n))| Tile { range, ..Tile::new(mean.to_owned(), format!("class {c}: {n}")) })
-            .map(|t| Tile { nm_per_px: Some(self.defects.patch_nm_per_px()), ..t })
+            .map(|(c, (mean, n))| Tile {
+                range,
+                nm_per_px: (c == 0).then(|| self.defects.patch_nm_per_px()),
+                ..Tile::new(mean.to_owned(), format!("class {c}: {n}"))
+            })
             .collect();
         let columns = tiles.len().clamp(1, 6);
-        Figure::tiles(Tiles { tiles, columns, side: 130.0, colours: ColourMap::Viridis, legend: vec![] }, format!("{self:?}"))
+        Figure::tiles(
+            Tiles { tiles, columns, side: 130.0, colours: ColourMap::Viridis, legend: vec![] },
+            format!("{self:?}"),
+        )
     }
 
     /// Shows the classes in a notebook.
@@ -252,7 +265,10 @@ impl Components {
             .map(|(i, (patch, e))| Tile::new(patch.to_owned(), format!("{i}: {:.0} %", 100.0 * e)))
             .collect();
         let columns = tiles.len().clamp(1, 6);
-        Figure::tiles(Tiles { tiles, columns, side: 100.0, colours: ColourMap::Viridis, legend: vec![] }, format!("{self:?}"))
+        Figure::tiles(
+            Tiles { tiles, columns, side: 100.0, colours: ColourMap::Viridis, legend: vec![] },
+            format!("{self:?}"),
+        )
     }
 
     /// Shows the components in a notebook.

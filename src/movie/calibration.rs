@@ -34,7 +34,12 @@ impl Calibration {
     /// # Errors
     /// If either is not a positive, finite number.
     pub fn new(nm_per_px: f64, s_per_frame: f64) -> Result<Self> {
-        check("nm_per_px", nm_per_px, nm_per_px.is_finite() && nm_per_px > 0.0, "give a positive number of nanometres")?;
+        check(
+            "nm_per_px",
+            nm_per_px,
+            nm_per_px.is_finite() && nm_per_px > 0.0,
+            "give a positive number of nanometres",
+        )?;
         check(
             "s_per_frame",
             s_per_frame,

@@ -24,20 +24,21 @@ pub fn real_data() -> Result<Option<PathBuf>> {
     Ok(Some(folder))
 }
 
-/// The movies of the first notebook, each with its calibration: the real WS2 frame and a real graphene frame where
-/// `ATOMOTION_REAL` names them, else a simulated WS2 movie of six frames at a generous dose and one frame at the
-/// dose of the real instrument.
+/// The two movies of the first notebook, calibrated: the real WS2 frame and a real graphene frame with Si where
+/// `ATOMOTION_REAL` names them, else a simulated WS2 movie of six frames and one simulated frame with three times as
+/// many pixels a period.
 ///
 /// # Errors
 /// If `ATOMOTION_REAL` names a folder that is not complete.
-pub fn example_movies() -> Result<Vec<Movie>> {
+pub fn example_movies() -> Result<[Movie; 2]> {
     if let Some(folder) = real_data()? {
         let open = |file: &str, nm_per_px: f64| -> Result<Movie> {
             Ok(Movie::open(folder.join(file))?.with_calibration(Calibration::new(nm_per_px, 1.0)?))
         };
-        return Ok(vec![open("graphene_si_2nm.npy", 0.0078)?, open("ws2_frame0.npy", 0.0507)?]);
+        return Ok([open("ws2_frame0.npy", 0.0507)?, open("graphene_si_2nm.npy", 0.0078)?]);
     }
-    let bright = Ws2::default().with_frames(6).simulate(1)?;
-    let starved = Ws2::default().with_dose(1.5).simulate(2)?;
-    Ok(vec![bright.movie, starved.movie.with_name("simulated WS2, 1.5 counts at a W column")])
+    let movie = Ws2::default().with_frames(6).simulate(1)?.movie;
+    let fine =
+        Ws2::default().with_nm_per_px(0.01).with_size_px(512).with_dose(4.0).with_rotation_deg(17.0).simulate(2)?;
+    Ok([movie.with_name("simulated WS2"), fine.movie.with_name("simulated WS2, fine pixels")])
 }

@@ -2,8 +2,8 @@
 //!
 //! Format: NumPy Enhancement Proposal 1 ("A Simple File Format for NumPy Arrays").
 
-use super::reader::{FrameSource, Opened};
 use super::Calibration;
+use super::reader::{FrameSource, Opened};
 use crate::error::{Error, Result};
 use memmap2::Mmap;
 use ndarray::Array2;

@@ -47,7 +47,9 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
 fn check_colour(colour: ColorType) -> Result<(), String> {
     match colour {
         ColorType::Gray(_) => Ok(()),
-        other => Err(format!("is an image in colour ({other:?}): save it in grey levels, as the instrument measured it")),
+        other => {
+            Err(format!("is an image in colour ({other:?}): save it in grey levels, as the instrument measured it"))
+        }
     }
 }
 

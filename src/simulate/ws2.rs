@@ -205,8 +205,9 @@ impl Ws2 {
     /// A smooth stain: a few broad Gaussians, at most `contamination` high.
     fn haze(&self, rng: &mut ChaCha8Rng) -> Array2<f64> {
         let n = self.size_px as f64;
-        let blobs: Vec<(f64, f64, f64)> =
-            (0..4).map(|_| (rng.r#gen::<f64>() * n, rng.r#gen::<f64>() * n, n * (0.15 + 0.15 * rng.r#gen::<f64>()))).collect();
+        let blobs: Vec<(f64, f64, f64)> = (0..4)
+            .map(|_| (rng.r#gen::<f64>() * n, rng.r#gen::<f64>() * n, n * (0.15 + 0.15 * rng.r#gen::<f64>())))
+            .collect();
         Array2::from_shape_fn((self.size_px, self.size_px), |(y, x)| {
             let sum: f64 = blobs
                 .iter()

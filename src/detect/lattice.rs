@@ -45,13 +45,30 @@ fn power(image: &Array2<f32>) -> Array2<f32> {
     let (h, w) = image.dim();
     let (median, deviation) = robust(&mut image.iter().copied().collect::<Vec<_>>());
     let reach = if deviation > 0.0 { 2.5 * deviation } else { f32::MAX };
-    let image = image.mapv(|v| v.clamp(median - reach, median + reach));
+    let image = without_plane(&image.mapv(|v| v.clamp(median - reach, median + reach)));
     let mean = image.mean().unwrap_or(0.0);
     let hann = |i: usize, n: usize| 0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / n as f32).cos();
     let mut data =
         Array2::from_shape_fn((h, w), |(y, x)| Complex32::new((image[[y, x]] - mean) * hann(y, h) * hann(x, w), 0.0));
     fft2(&mut data, false);
     data.mapv(|c| c.norm_sqr())
+}
+
+/// The image less the plane that fits it best: a steep slope leaks into every frequency.
+fn without_plane(image: &Array2<f32>) -> Array2<f32> {
+    let (h, w) = image.dim();
+    let mean = image.mean().unwrap_or(0.0);
+    let (cy, cx) = ((h as f32 - 1.0) / 2.0, (w as f32 - 1.0) / 2.0);
+    let (mut sy, mut sx) = (0.0_f64, 0.0_f64);
+    for ((y, x), &v) in image.indexed_iter() {
+        sy += f64::from((v - mean) * (y as f32 - cy));
+        sx += f64::from((v - mean) * (x as f32 - cx));
+    }
+    let (n_y, n_x) = (h as f64, w as f64);
+    // On a grid the two slopes are independent, and the sum of squares of 0..n about its middle is n (n^2 - 1) / 12.
+    let slope_y = (sy * 12.0 / (n_x * n_y * (n_y * n_y - 1.0)).max(1.0)) as f32;
+    let slope_x = (sx * 12.0 / (n_x * n_y * (n_x * n_x - 1.0)).max(1.0)) as f32;
+    Array2::from_shape_fn((h, w), |(y, x)| image[[y, x]] - mean - slope_y * (y as f32 - cy) - slope_x * (x as f32 - cx))
 }
 
 /// Power over the noise level of its ring. For noise the ratio is exponential with mean 1, whatever its colour.
@@ -114,6 +131,11 @@ impl Lattice {
             return Err(Error::data(format!(
                 "a frame of {h} x {w} pixels is too small to show a lattice: at least 16 x 16"
             )));
+        }
+        let rest = without_plane(image);
+        // Rounding makes patterns, too: six digits of single precision, less one for the arithmetic.
+        if rest.std(0.0) < 1e-5 * (image.std(0.0) + image.mean().unwrap_or(0.0).abs()) {
+            return Err(Error::data("no lattice found: the frame is a smooth slope and nothing else"));
         }
         let power = power(image);
         let ratio = above_noise(&power);

@@ -87,7 +87,7 @@ impl Augment {
         check(
             "crop_px",
             self.crop_px,
-            (16..=1024).contains(&self.crop_px) && self.crop_px % 4 == 0,
+            (16..=1024).contains(&self.crop_px) && self.crop_px.is_multiple_of(4),
             "a multiple of 4 from 16 to 1024",
         )?;
         check("near_labels", self.near_labels, (0.0..=1.0).contains(&self.near_labels), "a fraction from 0 to 1")?;

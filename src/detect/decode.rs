@@ -112,10 +112,9 @@ impl Detector {
         for start in (0..movie.len()).step_by(decoding.batch) {
             let indices = start..(start + decoding.batch).min(movie.len());
             let frames = indices.clone().map(|i| movie.frame(i)).collect::<Result<Vec<_>>>()?;
-            let (images, maps) = self.maps(&frames)?;
-            for ((frame, image), map) in frames.iter().zip(&images).zip(&maps) {
-                for d in decoding.defects(map, self.memory.period_px) {
-                    let patch = patch(image, (d.y, d.x), decoding.patch_px);
+            for (frame, (image, map)) in frames.iter().zip(self.maps(&frames)?) {
+                for d in decoding.defects(&map, self.memory.period_px) {
+                    let patch = patch(&image, (d.y, d.x), decoding.patch_px);
                     rows.push(frame.index, (d.y, d.x), d.area, d.probability, patch);
                 }
             }
@@ -129,12 +128,12 @@ impl Detector {
     /// # Errors
     /// As [`Detector::find`].
     pub fn probability(&self, frame: &Frame) -> Result<Array2<f32>> {
-        let (_, mut maps) = self.maps(std::slice::from_ref(frame))?;
-        maps.pop().ok_or_else(|| Error::data("no frame was given"))
+        let last = self.maps(std::slice::from_ref(frame))?.pop();
+        last.map(|(_, map)| map).ok_or_else(|| Error::data("no frame was given"))
     }
 
-    /// Normalised images and probability maps.
-    fn maps(&self, frames: &[Frame]) -> Result<(Vec<Array2<f32>>, Vec<Array2<f32>>)> {
+    /// Each frame normalised, and its probability map.
+    fn maps(&self, frames: &[Frame]) -> Result<Vec<(Array2<f32>, Array2<f32>)>> {
         let (by, period) = (self.memory.bin, self.memory.period_px);
         let images = frames
             .par_iter()
@@ -146,7 +145,7 @@ impl Detector {
             })
             .collect::<Result<Vec<_>>>()?;
         let Some(first) = images.first() else {
-            return Ok((vec![], vec![]));
+            return Ok(vec![]);
         };
         let (h, w) = first.dim();
         let (ph, pw) = (h.next_multiple_of(STRIDE), w.next_multiple_of(STRIDE));
@@ -157,8 +156,8 @@ impl Detector {
         let values = Vec::<f32>::try_from(map.to_device(tch::Device::Cpu).f_flatten(0, -1)?)?;
         let maps = Array3::from_shape_vec((images.len(), ph, pw), values)
             .map_err(|e| Error::data(format!("the network's map has the wrong shape: {e}")))?;
-        let maps = maps.axis_iter(Axis(0)).map(|m| m.slice(ndarray::s![..h, ..w]).to_owned()).collect();
-        Ok((images, maps))
+        let inside = maps.axis_iter(Axis(0)).map(|m| m.slice(ndarray::s![..h, ..w]).to_owned());
+        Ok(images.into_iter().zip(inside).collect())
     }
 }
 

@@ -124,7 +124,8 @@ fn sweep(sessions: &Path) {
     }
 }
 
-/// Runs `command` to its end, passing on requests to stop. Interrupts are the child's business alone.
+/// Runs `command` to its end, passing on requests to stop. Interrupts are the child's business alone. When Jupyter is
+/// gone without a word (its terminal was closed), so that somebody else is our parent, the child is stopped, too.
 fn wait(command: &mut Command) -> Result<ExitStatus> {
     // SAFETY: plain signal-mask calls on a set that lives on this stack; `pre_exec` only undoes the mask, which is
     // async-signal-safe.
@@ -142,12 +143,13 @@ fn wait(command: &mut Command) -> Result<ExitStatus> {
         });
         set
     };
+    let parent = std::os::unix::process::parent_id();
     let mut child = command.spawn()?;
     loop {
-        let mut signal = 0;
-        // SAFETY: both pointers are to live values; the signals of the set are blocked.
-        unsafe { libc::sigwait(&signals, &mut signal) };
-        if signal != libc::SIGCHLD {
+        let patience = libc::timespec { tv_sec: 2, tv_nsec: 0 };
+        // SAFETY: the pointers are to live values or null; the signals of the set are blocked.
+        let signal = unsafe { libc::sigtimedwait(&signals, std::ptr::null_mut(), &patience) };
+        if (signal > 0 && signal != libc::SIGCHLD) || std::os::unix::process::parent_id() != parent {
             stop(&mut child);
         }
         if let Some(status) = child.try_wait()? {

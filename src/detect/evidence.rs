@@ -216,6 +216,12 @@ impl SplitHalf {
         self.surrogates.iter().filter(|&&s| self.difference < s).count()
     }
 
+    /// Probability that noise alone makes such a difference, from the surrogates' ranks: (1 + as strong) / (1 + all).
+    #[must_use]
+    pub fn p_value(&self) -> f64 {
+        (1 + self.surrogates.len() - self.weaker()) as f64 / (1 + self.surrogates.len()) as f64
+    }
+
     /// Whether the frame shows defects: a larger difference than in more than 95 of 100 surrogates.
     #[must_use]
     pub fn shows_defects(&self) -> bool {
@@ -225,22 +231,25 @@ impl SplitHalf {
 
 impl std::fmt::Debug for SplitHalf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let verdict = if self.shows_defects() {
-            "This frame alone shows that some sites are darker than noise makes them"
-        } else {
-            "This frame alone does NOT show darker sites: noise does as much"
+        let verdict = match self.p_value() {
+            p if p < 0.02 => "This frame alone shows that some sites are darker than noise makes them",
+            _ if self.shows_defects() => {
+                "This frame alone suggests, but does not establish, that some sites are darker"
+            }
+            _ => "This frame alone does NOT show darker sites: noise does as much",
         };
         write!(
             f,
-            "{verdict}. In {}, the {} of {} bright sites that are darkest on the even rows differ from the others on \
-             the odd rows by {:.2} standard deviations of one site, more than in {} of {} surrogate frames without \
-             defects",
+            "{verdict} (p = {:.2}). In {}, the {} of {} bright sites that are darkest on the even rows are {:.2} \
+             standard deviations of one site darker than the others on the odd rows; of {} surrogate frames without \
+             defects {} show as much",
+            self.p_value(),
             self.source,
             self.marked,
             self.sites,
-            self.difference,
-            self.weaker(),
-            self.surrogates.len()
+            -self.difference,
+            self.surrogates.len(),
+            self.surrogates.len() - self.weaker()
         )
     }
 }

@@ -85,6 +85,8 @@ pub struct Labels {
     pub expected_false: f64,
     /// Radius of a label's disc in binned pixels.
     pub radius_px: f32,
+    /// Standard deviation of a column in binned pixels.
+    pub column_px: f32,
 }
 
 impl PeriodicityBreak {
@@ -145,6 +147,7 @@ impl PeriodicityBreak {
             threshold: self.threshold,
             expected_false: expected_false(image.len(), column, self.threshold),
             radius_px: (self.radius_periods * period).max(1.0) as f32,
+            column_px: column,
             image,
             periodic,
             score,
@@ -322,9 +325,9 @@ pub(crate) fn disc<T>(map: &mut Array2<T>, cy: f32, cx: f32, radius: f32, mut f:
     }
 }
 
-/// Places that a smoothed noise map crosses a threshold at: Rice's formula for a two-dimensional Gaussian field
-/// (Adler, The Geometry of Random Fields, 1981): area x t x exp(-t^2/2) / (4 pi sigma^2 sqrt(2 pi) ...), both tails.
-/// For white noise smoothed by a Gaussian of standard deviation s, the field's correlation length is s sqrt(2).
+/// How many places of a noise map smoothed by a Gaussian of standard deviation s pass a threshold t: the expected Euler
+/// characteristic of the excursion set of a Gaussian field (Adler, The Geometry of Random Fields, 1981), which is
+/// area / (2 s^2) x t exp(-t^2 / 2) / (2 pi)^(3/2) in two dimensions, for both tails.
 fn expected_false(pixels: usize, column: f32, threshold: f64) -> f64 {
     let s = f64::from(column).max(0.5);
     let resolution = 1.0 / (2.0 * s * s);
@@ -365,8 +368,7 @@ impl Labels {
     /// If the threshold is not a positive number.
     pub fn at_threshold(mut self, threshold: f64) -> Result<Self> {
         check("threshold", threshold, threshold.is_finite() && threshold > 0.0, "a positive number, 3 to 6")?;
-        let column = (self.radius_px / 0.3 * 0.14).max(0.5);
-        self.expected_false = expected_false(self.image.len(), column, threshold);
+        self.expected_false = expected_false(self.image.len(), self.column_px, threshold);
         self.threshold = threshold;
         self.find_regions();
         Ok(self)
@@ -398,9 +400,10 @@ impl std::fmt::Debug for Labels {
         let bright = self.regions.iter().filter(|r| r.score > 0.0).count();
         write!(
             f,
-            "{} labels in frame {} of {} at {} robust standard deviations ({bright} too bright, {} too dark); noise \
+            "{} label{} in frame {} of {} at {} robust standard deviations ({bright} too bright, {} too dark); noise \
              alone would give about {:.1}. Lattice period {:.2} px",
             self.regions.len(),
+            if self.regions.len() == 1 { "" } else { "s" },
             self.frame.index,
             self.frame.source,
             self.threshold,

@@ -57,6 +57,8 @@ pub(super) struct Memory {
     pub period_px: f64,
     pub source: String,
     pub labels: usize,
+    /// How many of the labels noise alone was expected to give.
+    pub expected_false: f64,
     /// Loss of every step.
     pub losses: Vec<f32>,
 }
@@ -174,7 +176,9 @@ impl Detector {
                 )));
             }
             losses.push(value);
-            progress.update(step + 1, training.steps, &format!("loss {value:.4}"));
+            let last = &losses[losses.len().saturating_sub(10)..];
+            let mean = last.iter().sum::<f32>() / last.len() as f32;
+            progress.update(step + 1, training.steps, &format!("loss {mean:.4}"));
         }
         let memory = Memory {
             training: training.clone(),
@@ -182,6 +186,7 @@ impl Detector {
             period_px: labels.lattice.period_px / labels.bin as f64,
             source: format!("frame {} of {}", labels.frame.index, labels.frame.source),
             labels: labels.regions.len(),
+            expected_false: labels.expected_false,
             losses,
         };
         Ok(Detector { vs, network, memory })
@@ -290,9 +295,10 @@ impl std::fmt::Debug for Detector {
         let last = &m.losses[m.losses.len().saturating_sub(10)..];
         write!(
             f,
-            "Detector trained on {} labels of {} in {} steps (loss {:.4}, mean of the last {}), on {}",
-            m.labels,
+            "Detector trained on {} of {} (noise alone: about {:.1}) in {} steps (loss {:.4}, mean of the last {}), on {}",
+            if m.labels == 1 { "1 label".into() } else { format!("{} labels", m.labels) },
             m.source,
+            m.expected_false,
             m.losses.len(),
             last.iter().sum::<f32>() / last.len().max(1) as f32,
             last.len(),

@@ -55,6 +55,15 @@ impl Chart {
         (extent(&xs), extent(&ys))
     }
 
+    /// Space above the highest point, as a fraction of the range: more where there is a legend.
+    fn room(&self) -> f64 {
+        let named = self.series.iter().any(|s| match s {
+            Series::Line { name, .. } | Series::Bars { name, .. } => name.is_some(),
+            Series::Marker { .. } => true,
+        });
+        if named { 0.3 } else { 0.06 }
+    }
+
     pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
         let ((x0, x1), (y0, y1)) = self.ranges();
         let pad = 0.02 * (x1 - x0);
@@ -64,9 +73,8 @@ impl Chart {
             let y = (y0 / 1.2..y1 * 1.2).log_scale().with_key_points(ticks);
             return self.draw_on(area, scale, x, y, y0 / 1.2);
         }
-        let pad = 0.06 * (y1 - y0);
-        let bottom = if y0 == 0.0 { 0.0 } else { y0 - pad };
-        self.draw_on(area, scale, x, bottom..y1 + pad, bottom)
+        let (room, bottom) = (self.room(), if y0 == 0.0 { 0.0 } else { y0 - 0.06 * (y1 - y0) });
+        self.draw_on(area, scale, x, bottom..y1 + room * (y1 - y0), bottom)
     }
 
     fn draw_on<DB: DrawingBackend, Y>(
@@ -87,7 +95,7 @@ impl Chart {
         if !self.title.is_empty() {
             builder.caption(&self.title, text(TEXT + 1.0, scale, INK));
         }
-        let top = self.ranges().1.1 * 1.06;
+        let top = self.ranges().1.1 * (1.0 + self.room());
         let mut chart = builder.build_cartesian_2d(x.clone(), y)?;
         let whole = self.whole_x;
         let format_x = move |v: &f64| if whole && (v - v.round()).abs() > 1e-6 { String::new() } else { number(*v) };

@@ -204,8 +204,15 @@ impl Defects {
     pub fn evcxr_display(&self) {
         let several = self.per_frame().is_ok_and(|t| t.height() > 1);
         let figures: Vec<_> = several.then(|| self.counts_figure()).into_iter().collect();
-        let page = table_html(self.table());
-        show(&format!("{} defects", self.len()), &page, &figures);
+        show(&format!("{} defects in {}", self.len(), frames(self)), &table_html(self.table()), &figures);
+    }
+}
+
+/// "6 frames", or "1 frame".
+fn frames(defects: &Defects) -> String {
+    match defects.per_frame().map_or(0, |t| t.height()) {
+        1 => "1 frame".into(),
+        n => format!("{n} frames"),
     }
 }
 

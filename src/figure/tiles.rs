@@ -121,6 +121,9 @@ impl Tiles {
         if let Some(bitmap) = BitMapElement::with_owned_buffer((px(left), px(top)), (width, height), rgb) {
             area.draw(&bitmap)?;
         }
+        if let Some(nm) = tile.nm_per_px {
+            scale_bar(area, (left, top + h), w, w / (nm * tile.image.ncols() as f64), scale)?;
+        }
         let zoom = w / tile.image.ncols().max(1) as f64;
         for mark in &tile.marks {
             let at = (px(left + (f64::from(mark.x) + 0.5) * zoom), px(top + (f64::from(mark.y) + 0.5) * zoom));
@@ -129,10 +132,7 @@ impl Tiles {
             area.draw(&Circle::new(at, radius, RGBColor(0, 0, 0).mix(0.6).stroke_width(line + scale.round() as u32)))?;
             area.draw(&Circle::new(at, radius, colour(mark.colour).stroke_width(line)))?;
         }
-        match tile.nm_per_px {
-            Some(nm) => scale_bar(area, (left, top + h), w, w / (nm * tile.image.ncols() as f64), scale),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// The image at the size it is drawn: nearest pixels when enlarged, means when reduced.

@@ -181,11 +181,12 @@ impl Movie {
 impl std::fmt::Debug for Movie {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let c = self.calibration;
-        write!(f, "Movie {}: {} frames of {} x {} px", self.name, self.len(), self.height(), self.width())?;
-        if c.known {
-            write!(f, ", {:.4} nm/px, {:.3} s/frame", c.nm_per_px, c.s_per_frame)
-        } else {
-            write!(f, ", not calibrated")
+        let plural = if self.len() == 1 { "" } else { "s" };
+        write!(f, "Movie {}: {} frame{plural} of {} x {} px", self.name, self.len(), self.height(), self.width())?;
+        match (c.known, self.len()) {
+            (false, _) => write!(f, ", not calibrated"),
+            (true, 1) => write!(f, ", {:.4} nm/px", c.nm_per_px),
+            (true, _) => write!(f, ", {:.4} nm/px, {:.3} s/frame", c.nm_per_px, c.s_per_frame),
         }
     }
 }

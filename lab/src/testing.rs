@@ -145,7 +145,9 @@ impl Session<'_> {
         let standard = Rust::find(self.place).map(|rust| rust.standard_library()).unwrap_or_default();
         let mut cargo = self.cargo(&["rustdoc", "-p", "atomotion", "--", "--test", "-C", "prefer-dynamic"]);
         cargo.arg("--extern").arg(format!("atomotion={}", built.join("libatomotion.so").display()));
-        for folder in [&built, &standard] {
+        let libtorch = self.place.libtorch_link().join("lib");
+        cargo.arg("-L").arg(format!("native={}", libtorch.display()));
+        for folder in [&built, &standard, &libtorch] {
             cargo.arg("-C").arg(format!("link-arg=-Wl,-rpath,{}", folder.display()));
         }
         self.tests("doc tests, atomotion", &mut cargo);

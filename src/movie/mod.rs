@@ -63,7 +63,7 @@ impl Frame {
 ///
 /// ```
 /// use atomotion::movie::{Calibration, Movie};
-/// use ndarray::Array3;
+/// use atomotion::ndarray::Array3;
 /// let stack = Array3::from_shape_fn((3, 32, 32), |(t, y, x)| (t + y + x) as f32);
 /// let movie = Movie::from_array(stack)?.with_calibration(Calibration::new(0.03, 1.0)?);
 /// assert_eq!((movie.len(), movie.height(), movie.width()), (3, 32, 32));

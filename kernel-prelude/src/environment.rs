@@ -9,6 +9,8 @@ use std::process::Command;
 pub const SESSION: &str = "ATOMOTION_KERNEL_SESSION";
 /// Why cells cannot be compiled, when set-up no longer matches what is on the machine.
 pub const STALE: &str = "ATOMOTION_KERNEL_STALE";
+/// The process that keeps the session: its number.
+pub const KEEPER: &str = "ATOMOTION_KERNEL_KEEPER";
 const REAL_PATH: &str = "ATOMOTION_KERNEL_REAL_PATH";
 const REAL_CARGO_HOME: &str = "ATOMOTION_KERNEL_REAL_CARGO_HOME";
 const REAL_RUSTC: &str = "ATOMOTION_KERNEL_REAL_RUSTC";
@@ -18,7 +20,7 @@ const REAL_JUPYTER_PATH: &str = "ATOMOTION_KERNEL_REAL_JUPYTER_PATH";
 const SHADOWED: [(&str, &str); 4] =
     [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC), ("JUPYTER_PATH", REAL_JUPYTER_PATH)];
 /// The variables that a session adds for evcxr.
-const ADDED: [&str; 4] = [SESSION, STALE, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
+const ADDED: [&str; 5] = [SESSION, STALE, KEEPER, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
 
 /// The prepared folder that this executable lies in: `<project>/.atomotion/kernel`.
 pub fn kernel_dir() -> Result<PathBuf> {
@@ -54,6 +56,7 @@ pub fn enter(command: &mut Command, session: &Path, kernel: &Path, rustc: &Path)
     path.push(std::env::var_os("PATH").unwrap_or_default());
     command
         .env(SESSION, session)
+        .env(KEEPER, std::process::id().to_string())
         .env("PATH", path)
         // rust-analyzer takes `$CARGO_HOME/bin/cargo` before the one on the PATH, and `$RUSTC` before either.
         .env("CARGO_HOME", kernel.join("cargo-home"))

@@ -6,7 +6,7 @@
 use crate::recipe::Recipe;
 use crate::{Result, environment};
 use std::fs::{self, File, TryLockError};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
@@ -49,6 +49,11 @@ pub fn supervise(args: &[String]) -> Result<ExitCode> {
 pub fn die_with_parent() {
     // SAFETY: no memory is involved. The keeper starts us from its only thread, so the signal means its end.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // It may have ended before the call.
+    let keeper = std::env::var(environment::KEEPER).ok().and_then(|number| number.parse().ok());
+    if keeper.is_some_and(|keeper: u32| parent_id() != keeper) {
+        std::process::exit(1);
+    }
 }
 
 struct Session {
@@ -143,13 +148,13 @@ fn wait(command: &mut Command) -> Result<ExitStatus> {
         });
         set
     };
-    let parent = std::os::unix::process::parent_id();
+    let parent = parent_id();
     let mut child = command.spawn()?;
     loop {
         let patience = libc::timespec { tv_sec: 2, tv_nsec: 0 };
         // SAFETY: the pointers are to live values or null; the signals of the set are blocked.
         let signal = unsafe { libc::sigtimedwait(&signals, std::ptr::null_mut(), &patience) };
-        if (signal > 0 && signal != libc::SIGCHLD) || std::os::unix::process::parent_id() != parent {
+        if (signal > 0 && signal != libc::SIGCHLD) || parent_id() != parent {
             stop(&mut child);
         }
         if let Some(status) = child.try_wait()? {

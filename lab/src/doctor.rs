@@ -14,7 +14,7 @@ const OLDEST_RUST: (u32, u32) = (1, 95);
 const SET_UP: &str = "`cargo lab setup`";
 const GIB: u64 = 1 << 30;
 /// What a first set-up fills, downloads and the target folder together.
-const DISK_FOR_SET_UP: u64 = 12 * GIB;
+const DISK_FOR_SET_UP: u64 = 6 * GIB;
 
 struct Row {
     name: &'static str,

@@ -56,7 +56,7 @@ pub fn set_up(place: &Place) -> Result<PathBuf, String> {
     Ok(plan.environment)
 }
 
-const KERNEL: &str = "compiling it (the first time usually 9 min on 2 cores)";
+const KERNEL: &str = "compiling it (the first time usually 6 min on 2 cores)";
 const LIBRARY: &str = "compiling it (the first time usually 12 min on 2 cores)";
 const PREPARE: &str = "preparing it for notebooks (usually under a minute)";
 const ENVIRONMENT: &str = "installing JupyterLab, nbclient and nbconvert (usually 1 min)";
@@ -82,7 +82,7 @@ impl Plan {
 fn announce(place: &Place, plan: &Plan) {
     let libtorch = libtorch::fault(place, plan.set).is_some();
     if libtorch || !python::is_ready(place, &plan.environment) || !place.kernel().exists() {
-        println!("Setting up what is missing; all of it usually takes 25 min on 2 cores.");
+        println!("Setting up what is missing; all of it usually takes 20 min on 2 cores.");
         println!("Downloads go to {}.", place.cache.display());
     }
 }

@@ -80,7 +80,7 @@ impl Evidence {
         check("surrogates", self.surrogates, self.surrogates >= 20, "at least 20, to say anything of 95 %")?;
         frame.usable()?;
         let lattice = Lattice::find(&frame.data)?;
-        let by = ((lattice.period_px / self.periodicity.target_period_px).floor() as usize).max(1);
+        let by = self.periodicity.bin_factor(&lattice);
         let image = bin(&frame.data, by);
         let parts = self.take_apart(&image, &lattice, by)?;
         let (marked, difference) = self.difference(&parts, &lattice, by)?;

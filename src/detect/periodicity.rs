@@ -135,7 +135,7 @@ impl PeriodicityBreak {
         self.validate()?;
         frame.usable()?;
         let lattice = Lattice::find(&frame.data)?;
-        let by = ((lattice.period_px / self.target_period_px).floor() as usize).max(1);
+        let by = self.bin_factor(&lattice);
         let image = bin(&frame.data, by);
         let period = lattice.period_px / by as f64;
         let (periodic, score) = self.score(&image, &lattice, by)?;
@@ -155,6 +155,11 @@ impl PeriodicityBreak {
         };
         labels.find_regions();
         Ok(labels)
+    }
+
+    /// How many pixels a side are averaged into one before the lattice is taken out.
+    pub(crate) fn bin_factor(&self, lattice: &Lattice) -> usize {
+        ((lattice.period_px / self.target_period_px).floor() as usize).max(1)
     }
 
     /// Periodic part and score map of a binned image.

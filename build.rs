@@ -1,4 +1,5 @@
-//! Linking: where libtorch and Rust's own libstd are found at run time, and which of libtch's symbols cells can reach.
+//! Linking: where libtorch and Rust's own libstd are found at run time, and which of libtch's symbols cells can reach;
+//! and the versions that `session_info` tells.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,12 +12,27 @@ fn main() {
         println!("cargo:warning=libtorch is not set up: run `cargo lab setup` in the project's folder");
     }
     println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+    println!("cargo:rustc-env=ATOMOTION_LIBTORCH={}", version_of(Path::new(&libtorch)));
     // Rust hides C symbols that it does not know by name, and torch-sys links libtch without names. Notebook cells that
     // use tch's generic functions need them, from one copy: tch keeps its last error in it.
     println!("cargo:rerun-if-changed=torch.map");
     println!("cargo:rustc-link-arg=-Wl,--version-script={}/torch.map", env!("CARGO_MANIFEST_DIR"));
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    println!("cargo:rustc-env=ATOMOTION_RUSTC={}", version_of_rust(&rustc));
     if let Ok(found) = Command::new(rustc).args(["--print", "target-libdir"]).output() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", String::from_utf8_lossy(&found.stdout).trim());
     }
+}
+
+/// "2.11.0", from libtorch's own header.
+fn version_of(libtorch: &Path) -> String {
+    let header = std::fs::read_to_string(libtorch.join("include/torch/headeronly/version.h")).unwrap_or_default();
+    let (_, rest) = header.split_once("#define TORCH_VERSION \\").unwrap_or_default();
+    rest.split('"').nth(1).unwrap_or("of an unknown version").to_owned()
+}
+
+/// "1.95.0 (59807616e 2026-04-14)"
+fn version_of_rust(rustc: &str) -> String {
+    let out = Command::new(rustc).arg("-V").output().map(|out| out.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&out).trim().trim_start_matches("rustc ").to_owned()
 }

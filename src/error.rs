@@ -45,6 +45,14 @@ pub enum Error {
     /// A figure could not be drawn.
     #[error("figure: {0}")]
     Figure(String),
+    /// The user asked the cell to stop, and it did.
+    #[error("interrupted {doing}. Kept: {kept}")]
+    Interrupted {
+        /// What was under way, and how far it was: "after 120 of 400 training steps".
+        doing: String,
+        /// What is still there, and how to go on.
+        kept: String,
+    },
 }
 
 /// `Debug` is what a notebook prints for an error that leaves a cell through `?`: it says the same as `Display`.
@@ -65,6 +73,15 @@ impl Error {
 
     pub(crate) fn format(path: impl Into<PathBuf>, problem: impl Into<String>) -> Error {
         Error::Format { path: path.into(), problem: problem.into() }
+    }
+
+    pub(crate) fn interrupted(doing: impl Into<String>, kept: impl Into<String>) -> Error {
+        Error::Interrupted { doing: doing.into(), kept: kept.into() }
+    }
+
+    /// The same error; of an interruption, what the caller of the interrupted work was doing.
+    pub(crate) fn while_doing(self, doing: impl FnOnce() -> String, kept: &str) -> Error {
+        if let Error::Interrupted { .. } = self { Error::interrupted(doing(), kept) } else { self }
     }
 
     pub(crate) fn data(message: impl Into<String>) -> Error {

@@ -23,17 +23,22 @@
 //! ```
 #![warn(missing_docs)]
 
+#[doc(hidden)]
+pub mod cell;
 pub mod classify;
 pub mod defects;
 pub mod detect;
 pub mod device;
 pub mod error;
 pub mod figure;
+mod file;
 pub mod movie;
 pub mod prelude;
 pub mod progress;
+pub mod session;
 pub mod show;
 pub mod simulate;
 
 pub use error::{Error, Result};
+pub use session::session_info;
 pub use {linfa, linfa_clustering, linfa_reduction, ndarray, plotters, polars, polars_io, tch};

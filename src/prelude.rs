@@ -3,14 +3,15 @@
 pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
 pub use crate::defects::{Defects, read_parquet, write_parquet};
 pub use crate::detect::{
-    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf,
+    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf, Trainer,
     Training, published_mask, score,
 };
 pub use crate::device::best_device;
 pub use crate::error::Error;
 pub use crate::figure::Figure;
 pub use crate::movie::{Calibration, Frame, Movie, example_movies, real_data};
-pub use crate::progress::Progress;
+pub use crate::progress::{Progress, Reporter, check as check_interrupt};
+pub use crate::session::{SessionInfo, session_info};
 pub use crate::show::{Show, ShowPlan};
 pub use crate::simulate::{Simulated, Ws2};
 pub use crate::{linfa, ndarray, plotters, polars, tch};

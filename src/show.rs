@@ -12,6 +12,7 @@ use std::any::TypeId;
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
 use std::marker::PhantomData;
+use std::os::fd::AsFd;
 
 /// Shows a value in a notebook. Every type with `Debug` has it.
 #[diagnostic::on_unimplemented(
@@ -150,15 +151,30 @@ pub fn escape_html(text: &str) -> String {
     escaped
 }
 
+/// Shows a value that the next call with the same `id` replaces. Only the Atomotion kernel can.
+pub(crate) fn emit_updating(id: &str, html: &str, plain: &str) {
+    write_out(&lines(&[("text/plain", plain), ("text/html", html)], &format!(" id={id}")));
+}
+
 /// Writes contents as evcxr reads them, in one piece, so that lines of other threads do not come between.
 fn emit(parts: &[(&str, &str)]) {
+    write_out(&lines(parts, ""));
+}
+
+fn lines(parts: &[(&str, &str)], id: &str) -> String {
     let mut lines = String::new();
     for (mime, content) in parts {
-        let _ = writeln!(lines, "EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
+        let _ = writeln!(lines, "EVCXR_BEGIN_CONTENT {mime}{id}\n{content}\nEVCXR_END_CONTENT");
     }
+    lines
+}
+
+/// Writes whole lines to standard output past its buffer, so that they begin a line even after a `print!` that has not
+/// ended its own. The lock keeps other threads' lines out of their middle.
+pub(crate) fn write_out(lines: &str) {
+    let stdout = std::io::stdout().lock();
     // Where nobody listens any more there is nothing to show.
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout.as_fd().try_clone_to_owned().and_then(|fd| std::fs::File::from(fd).write_all(lines.as_bytes()));
 }
 
 #[cfg(test)]

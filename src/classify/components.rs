@@ -3,6 +3,7 @@
 use super::features;
 use crate::defects::Defects;
 use crate::error::{Error, Result, check, setters};
+use crate::progress::patiently;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, Array3};
@@ -66,8 +67,9 @@ impl Pca {
             return Err(Error::data("all patches are the same: they have no principal components"));
         }
         let keep = self.components.min(n - 1);
-        let model = linfa_reduction::Pca::params(keep)
-            .fit(&DatasetBase::from(data.clone()))
+        let dataset = DatasetBase::from(data.clone());
+        let fit = move || linfa_reduction::Pca::params(keep).fit(&dataset);
+        let model = patiently("while finding principal components", fit)?
             .map_err(|e| Error::data(format!("principal components: {e}")))?;
         let mut vectors = model.components().clone();
         for mut v in vectors.rows_mut() {

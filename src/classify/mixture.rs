@@ -3,6 +3,8 @@
 use super::{Classes, Pca, check_classes};
 use crate::defects::Defects;
 use crate::error::{Error, Result, check, setters};
+use crate::progress::patiently;
+use crate::session::seeded;
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use rand::SeedableRng;
@@ -62,16 +64,15 @@ impl GaussianMixture {
         let scores = Pca::new(self.components.min(fewest)).fit(defects)?.scores;
         let scale = scores.column(0).std(1.0).max(f64::MIN_POSITIVE);
         let scores = scores / scale;
-        let model =
-            linfa_clustering::GaussianMixtureModel::params_with_rng(self.classes, ChaCha8Rng::seed_from_u64(self.seed))
-                .n_runs(self.starts as u64)
-                .reg_covariance(r)
-                .max_n_iterations(500)
-                .tolerance(1e-4)
-                .fit(&DatasetBase::from(scores.clone()))
-                .map_err(|e| {
-                    Error::data(format!("the mixture cannot be fitted ({e}): try fewer classes or components"))
-                })?;
+        let rng = ChaCha8Rng::seed_from_u64(seeded("GaussianMixture", self.seed));
+        let mixture = linfa_clustering::GaussianMixtureModel::params_with_rng(self.classes, rng)
+            .n_runs(self.starts as u64)
+            .reg_covariance(r)
+            .max_n_iterations(500)
+            .tolerance(1e-4);
+        let data = DatasetBase::from(scores.clone());
+        let model = patiently("while fitting a mixture", move || mixture.fit(&data))?
+            .map_err(|e| Error::data(format!("the mixture cannot be fitted ({e}): try fewer classes or components")))?;
         let probability = model.predict_proba(&scores);
         let classes = model.predict(&scores);
         let own = classes.iter().enumerate().map(|(row, &class)| probability[[row, class]]).collect();

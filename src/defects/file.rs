@@ -2,34 +2,14 @@
 
 use super::Defects;
 use crate::error::{Error, Result};
+use crate::file::{Arrays, temporary, write_whole};
 use ndarray::Array3;
 use polars::prelude::DataFrame;
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use polars_io::parquet::write::ParquetWriter;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::HashMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-/// A name beside `path` that nobody else uses.
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.partial", std::process::id()));
-    path.with_file_name(name)
-}
-
-/// Writes a file under a temporary name and renames it, so that no reader ever sees half of it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = temporary(path);
-    let written = std::fs::File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&partial); // it may not exist; the first error is the one to tell
-        Error::io("write", path)(e)
-    })
-}
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 /// Writes any table as Parquet.
 ///
@@ -89,26 +69,21 @@ impl Defects {
     }
 
     fn write_patches(&self, path: &Path) -> Result<()> {
-        let bytes: Vec<u8> = self.patches.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let problem = |e: safetensors::SafeTensorError| Error::format(path, format!("cannot be written: {e}"));
-        let view = TensorView::new(Dtype::F32, self.patches.shape().to_vec(), &bytes).map_err(problem)?;
+        let values = self.patches.iter().copied().collect();
+        let arrays = BTreeMap::from([("patches".to_string(), (self.patches.shape().to_vec(), values))]);
         let header = HashMap::from([("nm_per_px".to_string(), self.patch_nm_per_px.to_string())]);
-        write_whole(path, &safetensors::serialize([("patches", view)], Some(header)).map_err(problem)?)
+        Arrays { header, arrays }.write(path)
     }
 }
 
 fn read_patches(path: &Path) -> Result<(Array3<f32>, f64)> {
-    let bytes = std::fs::read(path).map_err(Error::io("open", path))?;
-    let problem = |e: safetensors::SafeTensorError| Error::format(path, format!("does not hold patches: {e}"));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(problem)?;
-    let nm_per_px = header.metadata().as_ref().and_then(|m| m.get("nm_per_px")).and_then(|v| v.parse().ok());
-    let stored = SafeTensors::deserialize(&bytes).map_err(problem)?;
-    let view = stored.tensor("patches").map_err(problem)?;
-    let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    match (view.shape(), view.dtype(), nm_per_px) {
-        (&[n, h, w], Dtype::F32, Some(nm_per_px)) => Array3::from_shape_vec((n, h, w), values)
-            .map(|patches| (patches, nm_per_px))
-            .map_err(|e| Error::format(path, e.to_string())),
+    let mut stored = Arrays::read(path, "patches")?;
+    let nm_per_px = stored.header.get("nm_per_px").and_then(|v| v.parse().ok());
+    match (stored.arrays.remove("patches"), nm_per_px) {
+        (Some((shape, values)), Some(nm_per_px)) if shape.len() == 3 => {
+            let patches = Array3::from_shape_vec((shape[0], shape[1], shape[2]), values);
+            patches.map(|patches| (patches, nm_per_px)).map_err(|e| Error::format(path, e.to_string()))
+        }
         _ => Err(Error::format(path, "does not hold patches of shape (defects, height, width) with their scale")),
     }
 }

@@ -4,8 +4,6 @@ mod file;
 
 pub use file::{read_parquet, write_parquet};
 
-pub(crate) use file::write_whole;
-
 use crate::error::{Error, Result};
 use crate::movie::Calibration;
 use ndarray::{Array2, Array3, ArrayView2, Axis};

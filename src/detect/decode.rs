@@ -2,13 +2,14 @@
 
 use super::augment::{bilinear, mirror};
 use super::components::components;
+use super::detector::Detector;
 use super::filter::bin;
 use super::network::STRIDE;
-use super::training::{Detector, fits, normalise, tensor};
+use super::training::{fits, normalise, tensor};
 use crate::defects::{Defects, Rows};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::{Frame, Movie};
-use crate::progress::{Printed, Progress};
+use crate::progress::{EARLIER, Progress, Reporter};
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct Decoding {
     pub edge_periods: f64,
     /// Height and width of a patch in (binned) pixels; the default holds three periods of ten pixels.
     pub patch_px: usize,
-    /// Frames that are decoded at once.
+    /// Frames that are decoded at once, at most: large frames are taken one by one.
     pub batch: usize,
 }
 
@@ -99,7 +100,7 @@ impl Detector {
     /// # Errors
     /// If a frame cannot be read, holds NaN, is constant, or is smaller than what the network looks at.
     pub fn find(&self, movie: &Movie) -> Result<Defects> {
-        self.find_with(movie, &Decoding::default(), &mut Printed::new("finding defects, frames"))
+        self.find_with(movie, &Decoding::default(), &mut Reporter::new("finding defects", "frames"))
     }
 
     /// Finds the defects of every frame, with options of choice, telling `progress`.
@@ -109,8 +110,16 @@ impl Detector {
     pub fn find_with(&self, movie: &Movie, decoding: &Decoding, progress: &mut dyn Progress) -> Result<Defects> {
         decoding.validate()?;
         let mut rows = Rows::new(decoding.patch_px, self.memory.bin, movie.calibration());
-        for start in (0..movie.len()).step_by(decoding.batch) {
-            let indices = start..(start + decoding.batch).min(movie.len());
+        progress.update(0, movie.len(), "");
+        // Between batches the user may stop the work: on a CPU a batch of this size takes a good half second.
+        const MOST_PIXELS: usize = 1 << 20;
+        let pixels = movie.height() * movie.width() / self.memory.bin.pow(2);
+        let at_once = decoding.batch.min((MOST_PIXELS / pixels.max(1)).max(1));
+        for start in (0..movie.len()).step_by(at_once) {
+            if progress.interrupted() {
+                return Err(Error::interrupted(format!("after {start} of {} frames", movie.len()), EARLIER));
+            }
+            let indices = start..(start + at_once).min(movie.len());
             let frames = indices.clone().map(|i| movie.frame(i)).collect::<Result<Vec<_>>>()?;
             for (frame, (image, map)) in frames.iter().zip(self.maps(&frames)?) {
                 for d in decoding.defects(&map, self.memory.period_px) {

@@ -5,7 +5,8 @@ use super::lattice::{Lattice, fft2};
 use super::periodicity::PeriodicityBreak;
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Frame;
-use crate::progress::{Printed, Progress};
+use crate::progress::{EARLIER, Progress, Reporter};
+use crate::session::seeded;
 use crate::simulate::normal;
 use ndarray::{Array2, Zip};
 use rand::SeedableRng;
@@ -84,15 +85,17 @@ impl Evidence {
         let image = bin(&frame.data, by);
         let parts = self.take_apart(&image, &lattice, by)?;
         let (marked, difference) = self.difference(&parts, &lattice, by)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut progress = Printed::new("surrogate frames");
+        let mut rng = ChaCha8Rng::seed_from_u64(seeded("Evidence", self.seed));
+        let mut progress = Reporter::new("split-half test", "surrogate frames");
         let mut surrogates = Vec::with_capacity(self.surrogates);
         for i in 0..self.surrogates {
+            progress.update(i, self.surrogates, "");
             let image = surrogate(&parts, &mut rng);
-            let parts = self.take_apart(&image, &lattice, by)?;
+            let doing = || format!("after {i} of {} surrogate frames", self.surrogates);
+            let parts = self.take_apart(&image, &lattice, by).map_err(|e| e.while_doing(doing, EARLIER))?;
             surrogates.push(self.difference(&parts, &lattice, by)?.1);
-            progress.update(i + 1, self.surrogates, "");
         }
+        progress.update(self.surrogates, self.surrogates, "");
         let full = |v: f32| (v + 0.5) * by as f32 - 0.5;
         Ok(SplitHalf {
             sites: parts.sites.len(),
@@ -105,7 +108,7 @@ impl Evidence {
     }
 
     fn take_apart(&self, image: &Array2<f32>, lattice: &Lattice, by: usize) -> Result<Parts> {
-        let (periodic, _) = self.periodicity.score(image, lattice, by)?;
+        let (periodic, _) = self.periodicity.score(image, lattice, by, &mut ())?;
         let sites = bright_sites(&periodic, lattice.period_px / by as f64);
         if (sites.len() as f64) * self.marked_fraction < 3.0 {
             return Err(Error::data(format!(

@@ -1,9 +1,12 @@
 //! Finding defects: labels from what breaks the lattice of one frame, a network trained on them, and its decoding of
 //! every frame into a table.
 
+mod adam;
 mod augment;
+mod checkpoint;
 mod components;
 mod decode;
+mod detector;
 mod evidence;
 mod filter;
 mod lattice;
@@ -11,13 +14,16 @@ mod network;
 mod periodicity;
 mod published;
 mod score;
+mod trainer;
 mod training;
 
 pub use augment::Augment;
 pub use decode::Decoding;
+pub use detector::Detector;
 pub use evidence::{Evidence, SplitHalf};
 pub use lattice::Lattice;
 pub use periodicity::{Labels, PeriodicityBreak, Region};
 pub use published::{PublishedMask, published_mask};
 pub use score::{Score, score};
-pub use training::{Detector, Training};
+pub use trainer::Trainer;
+pub use training::Training;

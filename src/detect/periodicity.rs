@@ -5,6 +5,7 @@ use super::filter::{bin, gaussian, robust};
 use super::lattice::Lattice;
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Frame;
+use crate::progress::{EARLIER, Progress, Reporter};
 use ndarray::{Array2, Zip};
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,10 @@ impl PeriodicityBreak {
         let by = self.bin_factor(&lattice);
         let image = bin(&frame.data, by);
         let period = lattice.period_px / by as f64;
-        let (periodic, score) = self.score(&image, &lattice, by)?;
+        let doing = || format!("while labelling frame {} of {}", frame.index, frame.source);
+        let (periodic, score) = self
+            .score(&image, &lattice, by, &mut Reporter::new("labelling", "lattice waves"))
+            .map_err(|e| e.while_doing(doing, EARLIER))?;
         let column = (self.column_periods * period) as f32;
         let mut labels = Labels {
             frame: frame.clone(),
@@ -162,21 +166,32 @@ impl PeriodicityBreak {
         ((lattice.period_px / self.target_period_px).floor() as usize).max(1)
     }
 
-    /// Periodic part and score map of a binned image.
+    /// Periodic part and score map of a binned image. Most of the time goes to the waves, which `progress` counts.
     pub(crate) fn score(
         &self,
         image: &Array2<f32>,
         lattice: &Lattice,
         by: usize,
+        progress: &mut dyn Progress,
     ) -> Result<(Array2<f32>, Array2<f32>)> {
+        const ROUNDS: usize = 3;
         let period = lattice.period_px / by as f64;
         let window = (self.window_periods * period) as f32;
         let column = (self.column_periods * period).max(0.5) as f32;
         let waves: Vec<[f64; 2]> = lattice.peaks.iter().map(|g| [g[0] * by as f64, g[1] * by as f64]).collect();
         let mut weight = Array2::ones(image.dim());
         let mut result = (Array2::zeros(image.dim()), Array2::zeros(image.dim()));
-        for _ in 0..3 {
-            let periodic = periodic_part(image, &weight, &waves, window);
+        let total = ROUNDS * waves.len();
+        for round in 0..ROUNDS {
+            let mut before_wave = |wave: usize| {
+                progress.update(round * waves.len() + wave, total, "");
+                if progress.interrupted() {
+                    Err(Error::interrupted("while taking out a lattice", EARLIER))
+                } else {
+                    Ok(())
+                }
+            };
+            let periodic = periodic_part(image, &weight, &waves, window, &mut before_wave)?;
             let rest = gaussian((image - &periodic).view(), column);
             let score = standardise(&rest, &periodic, &weight, column)?;
             let trusted = trust(&score, self.threshold as f32, (0.5 * period) as f32);
@@ -185,18 +200,27 @@ impl PeriodicityBreak {
                 break;
             }
         }
+        progress.update(total, total, "");
         Ok(result)
     }
 }
 
-/// Slow background plus every lattice wave, each with its local amplitude and phase.
-fn periodic_part(image: &Array2<f32>, weight: &Array2<f32>, waves: &[[f64; 2]], window: f32) -> Array2<f32> {
+/// Slow background plus every lattice wave, each with its local amplitude and phase. Calls `before_wave` with the number
+/// of each, which may stop it.
+fn periodic_part(
+    image: &Array2<f32>,
+    weight: &Array2<f32>,
+    waves: &[[f64; 2]],
+    window: f32,
+    before_wave: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Array2<f32>> {
     let (h, w) = image.dim();
     let norm = gaussian(weight.view(), window).mapv(|n| 1.0 / n.max(1e-6));
     let background = gaussian((image * weight).view(), window) * &norm;
     let flat = (image - &background) * weight;
     let mut sum = background;
-    for g in waves {
+    for (i, g) in waves.iter().enumerate() {
+        before_wave(i)?;
         let turn = |g: f64, n: usize| -> Vec<(f32, f32)> {
             (0..n)
                 .map(|i| (std::f64::consts::TAU * g * i as f64).sin_cos())
@@ -215,7 +239,7 @@ fn periodic_part(image: &Array2<f32>, weight: &Array2<f32>, waves: &[[f64; 2]], 
             *s += 2.0 * n * (re * c + im * i);
         });
     }
-    sum
+    Ok(sum)
 }
 
 /// Noise of one band of expected intensity.
@@ -341,6 +365,18 @@ fn expected_false(pixels: usize, column: f32, threshold: f64) -> f64 {
 }
 
 impl Labels {
+    /// Number of labels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.regions.len()
+    }
+
+    /// Whether nothing stands out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.regions.is_empty()
+    }
+
     /// Finds the regions anew, at `self.threshold`.
     fn find_regions(&mut self) {
         let by = self.bin as f32;

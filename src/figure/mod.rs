@@ -11,8 +11,8 @@ pub(crate) use chart::{Chart, Series};
 pub(crate) use theme::{BRIGHT, CLASS_COLOURS, DARK, DEFECT, Rgb};
 pub(crate) use tiles::{ColourMap, Mark, Tile, Tiles};
 
-use crate::defects::write_whole;
 use crate::error::{Error, Result, check};
+use crate::file::write_whole;
 use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
 use std::path::Path;
 use std::sync::Arc;

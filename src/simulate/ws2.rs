@@ -3,7 +3,9 @@
 use super::poisson::poisson;
 use crate::error::{Result, check, setters};
 use crate::movie::{Calibration, Movie};
-use ndarray::{Array2, Array3};
+use crate::progress::{EARLIER, Progress, Reporter, stop_if_asked};
+use crate::session::seeded;
+use ndarray::{Array2, Array3, Axis};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -129,24 +131,30 @@ impl Ws2 {
     /// If an option is out of range.
     pub fn simulate(&self, seed: u64) -> Result<Simulated> {
         self.validate()?;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seeded("Ws2", seed));
+        let mut progress = Reporter::new("simulating", "frames");
         let lattice = self.lattice();
         let mo: Vec<bool> = lattice.metal.iter().map(|_| rng.r#gen_bool(self.mo_fraction)).collect();
         let mut vacant: Vec<bool> = lattice.chalcogen.iter().map(|_| rng.r#gen_bool(self.vacancy_fraction)).collect();
-        let haze = self.haze(&mut rng);
+        let haze = self.haze(&mut rng)?;
         let mut stack = Array3::zeros((self.frames, self.size_px, self.size_px));
         let mut truth = Truth::default();
         for frame in 0..self.frames {
+            progress.update(frame, self.frames, "");
+            let doing = || format!("after {frame} of {} simulated frames", self.frames);
             if frame > 0 {
                 self.step(&mut vacant, &lattice, &mut rng);
             }
-            let mean = self.expected(&lattice, &mo, &vacant) + &haze;
-            stack.index_axis_mut(ndarray::Axis(0), frame).zip_mut_with(&mean, |to, &m| {
-                *to = poisson(self.dose * m, &mut rng) as f32;
-            });
+            let mean = self.expected(&lattice, &mo, &vacant).map_err(|e| e.while_doing(doing, EARLIER))? + &haze;
+            let mut counts = stack.index_axis_mut(Axis(0), frame);
+            for (mut to, mean) in counts.rows_mut().into_iter().zip(mean.rows()) {
+                stop_if_asked("while drawing counts").map_err(|e| e.while_doing(doing, EARLIER))?;
+                to.zip_mut_with(&mean, |to, &m| *to = poisson(self.dose * m, &mut rng) as f32);
+            }
             truth.add(frame as u32, "Mo_W", &lattice.metal, &mo, self.size_px);
             truth.add(frame as u32, "V_2S", &lattice.chalcogen, &vacant, self.size_px);
         }
+        progress.update(self.frames, self.frames, "");
         let movie = Movie::from_array(stack)?
             .with_calibration(Calibration::new(self.nm_per_px, self.s_per_frame)?)
             .with_name(format!("simulated WS2, {} counts at a W column", self.dose));
@@ -203,37 +211,42 @@ impl Ws2 {
     }
 
     /// A smooth stain: a few broad Gaussians, at most `contamination` high.
-    fn haze(&self, rng: &mut ChaCha8Rng) -> Array2<f64> {
+    fn haze(&self, rng: &mut ChaCha8Rng) -> Result<Array2<f64>> {
         let n = self.size_px as f64;
         let blobs: Vec<(f64, f64, f64)> = (0..4)
             .map(|_| (rng.r#gen::<f64>() * n, rng.r#gen::<f64>() * n, n * (0.15 + 0.15 * rng.r#gen::<f64>())))
             .collect();
-        Array2::from_shape_fn((self.size_px, self.size_px), |(y, x)| {
-            let sum: f64 = blobs
-                .iter()
-                .map(|&(by, bx, s)| {
-                    let (dy, dx) = (y as f64 - by, x as f64 - bx);
-                    libm::exp(-(dy * dy + dx * dx) / (2.0 * s * s))
-                })
-                .sum();
-            0.05 + self.contamination * (sum / 2.0).min(1.0)
-        })
+        let blob = |&(by, bx, s): &(f64, f64, f64), y: usize, x: usize| {
+            let (dy, dx) = (y as f64 - by, x as f64 - bx);
+            libm::exp(-(dy * dy + dx * dx) / (2.0 * s * s))
+        };
+        let mut haze = Array2::zeros((self.size_px, self.size_px));
+        for (y, mut row) in haze.rows_mut().into_iter().enumerate() {
+            stop_if_asked("before the first simulated frame")?;
+            for (x, to) in row.iter_mut().enumerate() {
+                let sum: f64 = blobs.iter().map(|b| blob(b, y, x)).sum();
+                *to = 0.05 + self.contamination * (sum / 2.0).min(1.0);
+            }
+        }
+        Ok(haze)
     }
 
     /// Expected intensity with a W column's peak at 1.
-    fn expected(&self, lattice: &Lattice, mo: &[bool], vacant: &[bool]) -> Array2<f64> {
+    fn expected(&self, lattice: &Lattice, mo: &[bool], vacant: &[bool]) -> Result<Array2<f64>> {
         let z = |atomic_number: f64| libm::pow(atomic_number / 74.0, Z_POWER);
         let sigma = self.probe_nm / self.nm_per_px;
         let mut image = Array2::zeros((self.size_px, self.size_px));
         for (at, &is_mo) in lattice.metal.iter().zip(mo) {
+            stop_if_asked("while drawing a frame")?;
             draw(&mut image, *at, if is_mo { z(42.0) } else { 1.0 }, sigma);
         }
         for (at, &gone) in lattice.chalcogen.iter().zip(vacant) {
+            stop_if_asked("while drawing a frame")?;
             if !gone {
                 draw(&mut image, *at, 2.0 * z(16.0), sigma);
             }
         }
-        image
+        Ok(image)
     }
 }
 

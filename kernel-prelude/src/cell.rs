@@ -1,17 +1,21 @@
 //! Compiling a cell by the recorded recipe: one `rustc`, started in place of cargo.
 
+use crate::cook::{self, Added, cook};
 use crate::recipe::Recipe;
-use crate::{Result, environment};
-use serde_json::json;
+use crate::{Result, environment, interrupt, trace};
+use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::process::CommandExt;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::time::{Duration, SystemTime};
 
 /// The crate that evcxr makes of a cell.
-const CRATE: &str = "ctx";
+pub const CRATE: &str = "ctx";
 /// Made in the cell's folder once the `42` that evcxr starts with has been compiled.
 const STARTED: &str = ".started";
+/// In the cell's folder: the source as it is compiled.
+const COOKED: &str = "cooked";
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Goal {
@@ -19,9 +23,9 @@ pub enum Goal {
     Check,
 }
 
-/// Compiles the cell in `folder`. Returns only where there is no compiler to become.
+/// Compiles the cell in `folder`.
 ///
-/// evcxr reads rustc's messages whether or not cargo has wrapped them, so this process can simply turn into rustc.
+/// evcxr reads rustc's messages whether or not cargo has wrapped them.
 pub fn compile(recipe: &Recipe, kernel: &Path, folder: &Path, goal: Goal) -> Result<ExitCode> {
     let mut rustc = Command::new(&recipe.rustc);
     rustc.args(basic_arguments(folder, goal)?);
@@ -35,7 +39,133 @@ pub fn compile(recipe: &Recipe, kernel: &Path, folder: &Path, goal: Goal) -> Res
     }
     rustc.args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
     announce(folder)?;
-    Err(rustc.exec().into())
+    run_cooked(rustc, folder)
+}
+
+/// Runs the compiler on the cell with what the kernel adds to it, and without what turns out not to fit.
+pub fn run_cooked(mut rustc: Command, folder: &Path) -> Result<ExitCode> {
+    let source = fs::read_to_string(folder.join("src/lib.rs"))?;
+    let place = folder.join(COOKED);
+    fs::create_dir_all(place.join("src"))?;
+    // The path that panics name.
+    rustc.current_dir(&place);
+    let mut added = cook::ALL;
+    loop {
+        fs::write(place.join("src/lib.rs"), cook(&source, added))?;
+        let started = SystemTime::now();
+        let Some(output) = output_unless_interrupted(&mut rustc)? else {
+            return Ok(refuse("interrupted"));
+        };
+        trace::compiler(folder, started);
+        let messages = Messages::read(&output);
+        match messages.unfit(added) {
+            Some(less) if !output.status.success() => added = less,
+            _ => {
+                std::io::stdout().write_all(&output.stdout)?;
+                messages.write()?;
+                return Ok(ExitCode::from(output.status.code().unwrap_or(1) as u8));
+            }
+        }
+    }
+}
+
+/// Waits for a command, and stops it when the user stops the cell.
+pub fn output_unless_interrupted(command: &mut Command) -> Result<Option<Output>> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let guard = stop_when_interrupted(&child);
+    let output = child.wait_with_output()?;
+    drop(guard);
+    Ok((!interrupted()).then_some(output))
+}
+
+/// Ends `child` when the user asks for it, for as long as the returned value lives.
+pub fn stop_when_interrupted(child: &Child) -> std::sync::mpsc::Sender<()> {
+    let (guard, ended) = std::sync::mpsc::channel::<()>();
+    let id = child.id() as i32;
+    std::thread::spawn(move || {
+        while ended.recv_timeout(Duration::from_millis(50)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if interrupted() {
+                // SAFETY: plain system call. The child has not been waited for while the guard lives.
+                unsafe { libc::kill(id, libc::SIGTERM) };
+                break;
+            }
+        }
+    });
+    guard
+}
+
+pub fn interrupted() -> bool {
+    std::env::var_os(environment::INTERRUPT).is_some_and(|file| interrupt::is_requested(Path::new(&file)))
+}
+
+/// What the compiler said, line by line: JSON, or something else that is passed on.
+struct Messages(Vec<(String, Option<Value>)>);
+
+impl Messages {
+    fn read(output: &Output) -> Messages {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let message = |line: &str| (line.to_owned(), serde_json::from_str(line).ok().filter(Value::is_object));
+        Messages(text.lines().map(message).collect())
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter_map(|(_, message)| message.as_ref()).filter(|message| message["level"] == "error")
+    }
+
+    /// What to leave out, where the errors come from what was added.
+    fn unfit(&self, added: Added) -> Option<Added> {
+        let has = |test: &dyn Fn(&Value) -> bool| self.errors().any(test);
+        let conversion = |error: &Value| {
+            error["code"]["code"] == "E0277" && error["message"].as_str().is_some_and(|text| text.contains("Display"))
+                || children(error).any(|text| text.contains("EvcxrUserCodeError") && text.contains("Display"))
+        };
+        if added.display && has(&conversion) {
+            return Some(Added { display: false, ..added });
+        }
+        let in_value = |error: &Value| spans(error).any(|span| text_of(span).contains("evcxr_value"));
+        if added.value && has(&in_value) {
+            return Some(Added { value: false, ..added });
+        }
+        None
+    }
+
+    /// An error about a variable that evcxr stores and the cell has moved is about storing it alone. evcxr would take
+    /// the other places in it for faults of the cell, and give up showing its value as more than text.
+    fn write(self) -> Result<()> {
+        let mut stderr = std::io::stderr().lock();
+        for (line, message) in self.0 {
+            match message {
+                Some(mut message) if is_about_storing(&message) => {
+                    let storing = |span: &Value| text_of(span).contains("evcxr_variable_store");
+                    if let Some(spans) = message["spans"].as_array_mut() {
+                        spans.retain(storing);
+                    }
+                    message["children"] = json!([]);
+                    writeln!(stderr, "{message}")?;
+                }
+                _ => writeln!(stderr, "{line}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_about_storing(message: &Value) -> bool {
+    let primary = spans(message).find(|span| span["is_primary"] == true);
+    message["code"]["code"] == "E0382" && primary.is_some_and(|span| text_of(span).contains("evcxr_variable_store.put"))
+}
+
+fn spans(message: &Value) -> impl Iterator<Item = &Value> {
+    message["spans"].as_array().into_iter().flatten()
+}
+
+fn children(message: &Value) -> impl Iterator<Item = &str> {
+    message["children"].as_array().into_iter().flatten().filter_map(|child| child["message"].as_str())
+}
+
+/// The line that a span stands in.
+fn text_of(span: &Value) -> &str {
+    span["text"][0]["text"].as_str().unwrap_or_default()
 }
 
 /// Why no cell can use the library now.
@@ -58,7 +188,7 @@ fn trouble(recipe: &Recipe, kernel: &Path) -> Option<String> {
 /// evcxr compiles a `42` before anything else, and gives up where that fails. It does not need the library.
 fn first_cell(mut rustc: Command, folder: &Path) -> Result<ExitCode> {
     announce(folder)?;
-    let status = rustc.status()?;
+    let status = rustc.current_dir(folder).status()?;
     if status.success() {
         fs::write(folder.join(STARTED), "")?;
     }
@@ -77,9 +207,10 @@ fn basic_arguments(folder: &Path, goal: Goal) -> Result<Vec<String>> {
     let target = folder.join("target");
     fs::create_dir_all(&target)?;
     let emit = if goal == Goal::Build { "link" } else { "metadata" };
+    // Line tables tell where in the cell a panic of the library came from.
     let words = format!(
         "--crate-name {CRATE} --edition 2024 --crate-type cdylib --emit {emit} --error-format json src/lib.rs \
-         -C prefer-dynamic -C opt-level={} -C codegen-units=16 -C debuginfo=0 -C embed-bitcode=no \
+         -C prefer-dynamic -C opt-level={} -C codegen-units=16 -C debuginfo=line-tables-only -C embed-bitcode=no \
          -C debug-assertions=on -C overflow-checks=on",
         opt_level(folder)?
     );

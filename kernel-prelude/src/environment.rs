@@ -9,18 +9,22 @@ use std::process::Command;
 pub const SESSION: &str = "ATOMOTION_KERNEL_SESSION";
 /// Why cells cannot be compiled, when set-up no longer matches what is on the machine.
 pub const STALE: &str = "ATOMOTION_KERNEL_STALE";
-/// The process that keeps the session: its number.
-pub const KEEPER: &str = "ATOMOTION_KERNEL_KEEPER";
+/// The file whose first byte says that the user has asked the cell to stop. The library looks at it, too.
+pub const INTERRUPT: &str = "ATOMOTION_INTERRUPT";
+/// Tells the library that displays are shown as they come and can be updated.
+const LIVE: &str = "ATOMOTION_LIVE";
+/// Tells the library that what it prints ends up in a terminal.
+const TERMINAL: &str = "ATOMOTION_TERMINAL";
+/// Tells the library which kernel it runs in.
+const VERSION: &str = "ATOMOTION_KERNEL_VERSION";
 const REAL_PATH: &str = "ATOMOTION_KERNEL_REAL_PATH";
 const REAL_CARGO_HOME: &str = "ATOMOTION_KERNEL_REAL_CARGO_HOME";
 const REAL_RUSTC: &str = "ATOMOTION_KERNEL_REAL_RUSTC";
-const REAL_JUPYTER_PATH: &str = "ATOMOTION_KERNEL_REAL_JUPYTER_PATH";
 
 /// The variables that a session changes, and where each keeps the user's own value.
-const SHADOWED: [(&str, &str); 4] =
-    [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC), ("JUPYTER_PATH", REAL_JUPYTER_PATH)];
+const SHADOWED: [(&str, &str); 3] = [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC)];
 /// The variables that a session adds for evcxr.
-const ADDED: [&str; 5] = [SESSION, STALE, KEEPER, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
+const ADDED: [&str; 4] = [SESSION, STALE, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
 
 /// The prepared folder that this executable lies in: `<project>/.atomotion/kernel`.
 pub fn kernel_dir() -> Result<PathBuf> {
@@ -43,6 +47,11 @@ pub fn cache_dir() -> Result<PathBuf> {
         .ok_or_else(|| "No cache folder: set HOME or ATOMOTION_CACHE to a folder that can be written.".into())
 }
 
+/// Where the user's process hands over its outputs.
+pub fn relay_socket(session: &Path) -> PathBuf {
+    session.join("relay")
+}
+
 /// Makes `command` part of the session in `session`, with the shims of `kernel` before the real tools.
 pub fn enter(command: &mut Command, session: &Path, kernel: &Path, rustc: &Path) {
     for (name, keep) in SHADOWED {
@@ -56,19 +65,27 @@ pub fn enter(command: &mut Command, session: &Path, kernel: &Path, rustc: &Path)
     path.push(std::env::var_os("PATH").unwrap_or_default());
     command
         .env(SESSION, session)
-        .env(KEEPER, std::process::id().to_string())
+        .env(INTERRUPT, session.join("interrupt"))
+        .env(LIVE, "1")
+        .env(VERSION, env!("CARGO_PKG_VERSION"))
         .env("PATH", path)
         // rust-analyzer takes `$CARGO_HOME/bin/cargo` before the one on the PATH, and `$RUSTC` before either.
         .env("CARGO_HOME", kernel.join("cargo-home"))
         .env("RUSTC", rustc)
-        // At its start evcxr_jupyter overwrites an older `rust` kernel that it finds here: the user's, not ours.
-        .env("JUPYTER_PATH", session.join("no-kernels"))
         .env("EVCXR_TMPDIR", session.join("cell"))
         .env("EVCXR_CONFIG_DIR", session.join("config"));
     // libtorch's threads would otherwise spin while they wait, and take the processor from those they wait for: on a
     // busy machine training takes twice as long.
     if std::env::var_os("OMP_WAIT_POLICY").is_none() {
         command.env("OMP_WAIT_POLICY", "passive");
+    }
+}
+
+/// Makes a session one that has no front end to show displays.
+pub fn in_terminal(command: &mut Command, is_terminal: bool) {
+    command.env_remove(LIVE);
+    if is_terminal {
+        command.env(TERMINAL, "1");
     }
 }
 

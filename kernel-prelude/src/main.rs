@@ -3,14 +3,26 @@
 //! compiler wrapper, it stands between evcxr and the real tools so that a cell costs one `rustc` and nothing else.
 
 mod cell;
+mod cook;
+mod engine;
 mod environment;
+mod interrupt;
+mod kernel;
+mod launcher;
+mod link;
 mod metadata;
 mod prepare;
 mod recipe;
+mod relay;
 mod repl;
+mod report;
 mod runtime;
+mod server;
 mod session;
 mod shim;
+mod syntax;
+mod trace;
+mod warm;
 
 use std::process::ExitCode;
 
@@ -20,6 +32,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const HELP: &str = "\
 atomotion-kernel prepare --project DIR   record how cells are compiled (cargo lab setup runs this)
 atomotion-kernel --control_file FILE     be a Jupyter kernel (Jupyter runs this)
+atomotion-kernel warm                    keep a kernel ready at the socket ATOMOTION_WARM (cargo lab runs this)
 atomotion-kernel repl                    read cells from the terminal or from standard input";
 
 fn main() -> ExitCode {
@@ -51,16 +64,11 @@ fn run(args: &[String]) -> Result<ExitCode> {
             prepare::prepare(project.as_ref())?;
             Ok(ExitCode::SUCCESS)
         }
-        ["--control_file", file] if session::inside() => {
-            session::die_with_parent();
-            evcxr_jupyter::main().map_err(|error| format!("The kernel stopped ({file}): {error:#}"))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        ["repl"] if session::inside() => {
-            session::die_with_parent();
-            repl::run()
-        }
-        ["--control_file", _] | ["repl"] => session::supervise(&args[1..]),
+        ["--control_file", file] => launcher::launch(file.as_ref()),
+        ["serve"] => kernel::serve(None),
+        ["serve", "--warm", socket] => kernel::serve(Some(socket.as_ref())),
+        ["warm"] => warm::keep(),
+        ["repl"] => repl::launch(),
         _ => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

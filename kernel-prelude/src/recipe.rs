@@ -59,6 +59,11 @@ impl Recipe {
         })
     }
 
+    /// What tells this recipe from others.
+    pub fn fingerprint(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// Why cells cannot be compiled, or `None`. Costs a look at three files.
     pub fn stale_files(&self, kernel: &Path) -> Option<String> {
         let at = |cause: &str| Some(self.advice(kernel, cause));
@@ -101,6 +106,13 @@ impl Recipe {
         let clone = kernel.ancestors().nth(2).unwrap_or(&self.project);
         format!("{cause} Run `cargo lab setup` in {}, then restart the kernel.", clone.display())
     }
+}
+
+/// The compiler's number, as set-up found it.
+pub fn compiler_version() -> String {
+    let recipe = crate::environment::kernel_dir().and_then(|kernel| Recipe::load(&kernel));
+    let version = recipe.map(|recipe| recipe.rustc_version).unwrap_or_default();
+    version.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
 pub fn rustc_version(rustc: &Path) -> Result<String> {

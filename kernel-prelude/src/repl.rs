@@ -1,31 +1,65 @@
 //! The terminal REPL: the same cells with the same prelude, without Jupyter.
 
-use crate::Result;
-use evcxr::{CommandContext, Error, EvalOutputs};
+use crate::engine::Engine;
+use crate::interrupt::Interrupt;
+use crate::recipe::Recipe;
+use crate::relay::{Bundle, Event, Sink, Stream};
+use crate::report::Cell;
+use crate::session::Session;
+use crate::syntax::{self, Completeness};
+use crate::{Result, environment};
 use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 
-pub fn run() -> Result<ExitCode> {
-    // SAFETY: an interrupt is for the user's code, which runs in a process of its own.
+/// Starts this executable again inside a session, and clears up after it.
+pub fn launch() -> Result<ExitCode> {
+    if let Some(session) = std::env::var_os(environment::SESSION) {
+        return run(session.as_ref());
+    }
+    let kernel = environment::kernel_dir()?;
+    let recipe = Recipe::load(&kernel)?;
+    let stale = recipe.stale(&kernel)?;
+    let session = Session::create()?;
+    session.configure(stale.is_none())?;
+    let mut command = Command::new(kernel.join("bin/atomotion-kernel"));
+    command.arg("repl");
+    environment::enter(&mut command, &session.dir, &kernel, &recipe.rustc);
+    environment::in_terminal(&mut command, std::io::stdout().is_terminal());
+    if let Some(reason) = &stale {
+        eprintln!("{reason}");
+        command.env(environment::STALE, reason);
+    }
+    // SAFETY: a plain system call. An interrupt is for the cell, which the child asks to stop.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
-    let (mut context, outputs) = CommandContext::new().map_err(|error| error.to_string())?;
-    let stderr = outputs.stderr;
-    std::thread::spawn(move || stderr.iter().for_each(|line| eprintln!("{line}")));
-    let stdout = outputs.stdout;
-    std::thread::spawn(move || stdout.iter().for_each(|line| println!("{line}")));
-    context.execute(":load_config --quiet").map_err(|error| error.to_string())?;
+    let status = command.status()?;
+    drop(session);
+    Ok(ExitCode::from(status.code().unwrap_or(1) as u8))
+}
 
+fn run(session: &Path) -> Result<ExitCode> {
+    let file = std::env::var_os(environment::INTERRUPT).ok_or("not inside a session")?;
+    let interrupt = Interrupt::new(Path::new(&file))?;
+    request_on_signal(interrupt.clone());
+    let pictures = Mutex::new(Pictures::default());
+    let sink: Sink = std::sync::Arc::new(move |event| print(event, &pictures));
+    let mut engine = Engine::start(session, interrupt, sink)?;
     let mut input = Input::new()?;
     let mut failed = false;
-    let mut pictures = Pictures::default();
-    while let Some(cell) = input.cell()? {
-        match context.execute(&cell) {
-            Ok(outputs) => show(outputs, &mut pictures)?,
-            Err(error) => {
-                failed = true;
-                complain(&error, &cell);
+    let mut number = 0;
+    while let Some(code) = input.cell()? {
+        if code.trim().is_empty() {
+            continue;
+        }
+        number += 1;
+        let ask = |prompt: &str, _: bool| ask(prompt);
+        if let Err(report) = engine.execute(Cell { number, code }, &ask) {
+            failed = true;
+            let coloured = std::io::stderr().is_terminal();
+            for line in &report.lines {
+                eprintln!("{}", if coloured { line.clone() } else { without_colours(line) });
             }
         }
         std::io::stdout().flush()?;
@@ -34,41 +68,67 @@ pub fn run() -> Result<ExitCode> {
     Ok(if failed && !input.is_terminal() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn show(outputs: EvalOutputs, pictures: &mut Pictures) -> Result<()> {
-    let mut kinds: Vec<_> = outputs.content_by_mime_type.iter().collect();
-    kinds.sort();
-    for (kind, content) in kinds {
+/// Lets Ctrl-C stop the cell.
+fn request_on_signal(interrupt: Interrupt) {
+    // SAFETY: plain signal-mask calls on a set that lives on this stack, while there is one thread.
+    let set = unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGINT);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        set
+    };
+    std::thread::spawn(move || {
+        let mut signal = 0;
+        // SAFETY: both pointers are to live values; the signal is blocked in every thread.
+        while unsafe { libc::sigwait(&set, &mut signal) } == 0 {
+            interrupt.request();
+        }
+    });
+}
+
+fn ask(prompt: &str) -> String {
+    print!("{prompt}");
+    let mut line = String::new();
+    // At the end of the input there is no answer.
+    let _ = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut line));
+    line.trim_end_matches('\n').to_owned()
+}
+
+fn print(event: Event, pictures: &Mutex<Pictures>) {
+    match event {
+        Event::Text(Stream::Out, text) => print!("{text}"),
+        Event::Text(Stream::Err, text) => eprint!("{text}"),
+        Event::Display(bundle) => show(&bundle, pictures),
+        _ => {}
+    }
+    // Nobody reads any more.
+    let _ = std::io::stdout().flush();
+}
+
+fn show(bundle: &Bundle, pictures: &Mutex<Pictures>) {
+    let has_text = bundle.parts.iter().any(|(kind, _)| kind == "text/plain");
+    for (kind, content) in &bundle.parts {
         match kind.as_str() {
             "text/plain" => println!("{content}"),
             "image/png" | "image/svg+xml" => {
-                println!("{}", pictures.save(kind, content)?.display())
+                let mut pictures = pictures.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                match pictures.save(kind, content) {
+                    Ok(file) => println!("{}", file.display()),
+                    Err(error) => eprintln!("The picture could not be saved: {error}"),
+                }
             }
-            "text/html" if outputs.get("text/plain").is_none() => println!("{content}"),
+            "text/html" if !has_text => println!("{content}"),
             _ => {}
         }
     }
-    Ok(())
 }
 
-fn complain(error: &Error, cell: &str) {
-    let Error::CompilationErrors(errors) = error else {
-        eprintln!("{error}");
-        return;
-    };
-    for error in errors {
-        eprintln!("error: {}", error.message());
-        for message in error.spanned_messages() {
-            if let Some(span) = &message.span {
-                let line = cell.lines().nth(span.start_line - 1).unwrap_or_default();
-                let width = if span.end_line == span.start_line { span.end_column - span.start_column } else { 1 };
-                eprintln!("  {line}");
-                eprintln!("  {}{} {}", " ".repeat(span.start_column - 1), "^".repeat(width.max(1)), message.label);
-            }
-        }
-        for help in error.help() {
-            eprintln!("help: {help}");
-        }
-    }
+/// The line without what turns colours on and off.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
 /// Pictures become files, since a terminal cannot show them. The folder stays: the user may still be looking.
@@ -132,13 +192,13 @@ impl Input {
         matches!(self, Input::Terminal(_))
     }
 
-    /// The next cell: lines, until every bracket is closed. `None` at the end.
+    /// The next cell: lines, until they make a whole. `None` at the end.
     fn cell(&mut self) -> Result<Option<String>> {
         let mut cell = String::new();
         while let Some(line) = self.line(cell.is_empty())? {
             cell.push_str(&line);
             cell.push('\n');
-            if is_complete(&cell) {
+            if syntax::completeness(&cell) != Completeness::Incomplete {
                 return Ok(Some(cell));
             }
         }
@@ -162,41 +222,14 @@ impl Input {
     }
 }
 
-/// Whether all brackets and quotes are closed. Comments and character literals are not looked into closely: evcxr is
-/// the judge of the code, this only decides when to ask it.
-fn is_complete(cell: &str) -> bool {
-    let mut depth = 0;
-    let mut quoted = false;
-    for line in cell.lines() {
-        let mut chars = line.chars();
-        while let Some(char) = chars.next() {
-            match char {
-                '\\' if quoted => {
-                    chars.next();
-                }
-                '"' => quoted = !quoted,
-                '/' if !quoted && chars.as_str().starts_with('/') => break,
-                '(' | '[' | '{' if !quoted => depth += 1,
-                ')' | ']' | '}' if !quoted => depth -= 1,
-                _ => {}
-            }
-        }
-    }
-    depth <= 0 && !quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_ends_when_its_brackets_are_closed() {
-        assert!(is_complete("let a = 1;"));
-        assert!(is_complete("let a = \"(\";"));
-        assert!(is_complete("f() // ("));
-        assert!(!is_complete("fn f() {"));
-        assert!(!is_complete("let a = \"one"));
-        assert!(is_complete("fn f() {\n}"));
+    fn colours_are_for_terminals() {
+        assert_eq!(without_colours("\x1b[1;31mError\x1b[0m: no"), "Error: no");
+        assert_eq!(without_colours("plain"), "plain");
     }
 
     #[test]

@@ -114,7 +114,15 @@ fn build_with_dependencies(recipe: &Recipe, kernel: &Path, args: &[String]) -> R
         .env("RUSTC", &recipe.rustc)
         .env("RUSTC_WORKSPACE_WRAPPER", kernel.join("bin/cell-rustc"))
         .env("CARGO_INCREMENTAL", "0");
-    Err(cargo.exec().into())
+    // What cargo is doing may take minutes: it goes to whoever watches, as it comes.
+    let mut child = cargo.spawn()?;
+    let guard = cell::stop_when_interrupted(&child);
+    let status = child.wait()?;
+    drop(guard);
+    if cell::interrupted() {
+        return Ok(cell::refuse("interrupted"));
+    }
+    Ok(ExitCode::from(status.code().unwrap_or(1) as u8))
 }
 
 /// Compiles what cargo asks for; a cell gets the library as well.
@@ -125,11 +133,13 @@ pub fn rustc_wrapper(args: &[String]) -> Result<ExitCode> {
         args.split_first().ok_or("cell-rustc is for cargo to call: it takes a compiler and its arguments.")?;
     let mut rustc = Command::new(rustc);
     rustc.args(args);
-    let is_cell = args.windows(2).any(|pair| pair[0] == "--crate-name" && pair[1] == "ctx");
+    let is_cell = args.windows(2).any(|pair| pair[0] == "--crate-name" && pair[1] == cell::CRATE);
     if is_cell {
         let externs = args.windows(2).filter(|pair| pair[0] == "--extern");
         let taken: Vec<&str> = externs.map(|pair| pair[1].split('=').next().unwrap_or_default()).collect();
         rustc.args(cell::library_arguments(&recipe, &taken));
+        let folder = std::env::current_dir()?;
+        return cell::run_cooked(rustc, &folder);
     }
     Err(rustc.exec().into())
 }

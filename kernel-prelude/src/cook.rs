@@ -1,0 +1,99 @@
+//! What is added to the source that evcxr makes of a cell, before it is compiled.
+//!
+//! Nothing of the user's is touched and no line moves, so that places in messages of the compiler stay right:
+//! the cell says that it begins; which display is its value; and an error that leaves it through `?` is told with its
+//! `Display` text and the place of the `?`, which the standard library hands to `From::from` as the caller.
+
+/// What is added. A type may not allow all of it.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Added {
+    /// Errors are told by `Display`, otherwise by `Debug`.
+    pub display: bool,
+    /// The value is marked. It is borrowed for that, which an `evcxr_display(self)` does not allow.
+    pub value: bool,
+}
+
+pub const ALL: Added = Added { display: true, value: true };
+
+const STORE: &str = "let evcxr_variable_store = unsafe {&mut *evcxr_variable_store};";
+const NO_STORE: &str = "evcxr_variable_store: *mut u8) -> *mut u8 {";
+const BEGIN: &str = " ::atomotion::cell::begin();";
+const FROM: &str = "fn from(error: T) -> Self {";
+const TELL: [&str; 2] = ["eprintln!(\"{}\", error);", "eprintln!(\"{:?}\", error);"];
+const DISPLAY: &str = "impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {";
+const DEBUG: &str = "impl<T: std::fmt::Debug> From<T> for EvcxrUserCodeError {";
+const SHOW: &str = ").evcxr_display();";
+
+pub fn cook(source: &str, added: Added) -> String {
+    let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
+    for line in &mut lines {
+        let text = line.trim();
+        if text == STORE || text == NO_STORE {
+            line.push_str(BEGIN);
+        } else if text == FROM {
+            *line = format!("#[track_caller] {FROM}");
+        } else if text == DISPLAY && !added.display {
+            *line = DEBUG.into();
+        } else if TELL.contains(&text) {
+            let form = if added.display { "{error}" } else { "{error:?}" };
+            *line = format!("::atomotion::cell::failed(format!(\"{form}\"), ::std::panic::Location::caller());");
+        }
+    }
+    if added.value {
+        mark_value(&mut lines);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Turns `( value ).evcxr_display();` into a match on `&( value )` that says so first.
+fn mark_value(lines: &mut [String]) {
+    let Some(end) = lines.iter().rposition(|line| line == SHOW) else { return };
+    let Some(start) = lines[..end].iter().rposition(|line| line == "(") else { return };
+    lines[start] = "match &(".into();
+    lines[end] = ") { evcxr_value => { ::atomotion::cell::value(); evcxr_value.evcxr_display() } };".into();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CELL: &str = "\
+            struct EvcxrUserCodeError {}
+            impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
+                fn from(error: T) -> Self {
+                    eprintln!(\"{}\", error);
+pub extern \"C\" fn run_user_code_3(
+let evcxr_variable_store = unsafe {&mut *evcxr_variable_store};
+let a = (
+1);
+(
+f(a)?
+).evcxr_display();
+}
+";
+
+    #[test]
+    fn lines_stay_where_they_are() {
+        for added in [ALL, Added { display: false, value: false }] {
+            let cooked = cook(CELL, added);
+            assert_eq!(cooked.lines().count(), CELL.lines().count());
+            assert_eq!(cooked.lines().nth(9), Some("f(a)?"));
+            assert!(cooked.contains("{&mut *evcxr_variable_store}; ::atomotion::cell::begin();"));
+            assert!(cooked.contains("#[track_caller] fn from(error: T)"));
+        }
+    }
+
+    #[test]
+    fn the_value_is_borrowed_and_marked() {
+        let cooked = cook(CELL, ALL);
+        assert!(cooked.contains("let a = (\n1);\nmatch &(\nf(a)?\n) { evcxr_value =>"), "{cooked}");
+        let plain = cook(CELL, Added { value: false, ..ALL });
+        assert!(plain.contains("(\nf(a)?\n).evcxr_display();"));
+    }
+
+    #[test]
+    fn errors_without_display_are_told_by_debug() {
+        let cooked = cook(CELL, Added { display: false, ..ALL });
+        assert!(cooked.contains(DEBUG) && cooked.contains("{error:?}") && !cooked.contains(DISPLAY));
+    }
+}

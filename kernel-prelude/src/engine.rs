@@ -1,0 +1,310 @@
+//! evcxr, and what has to be known around it: what a cell wrote, how it ended, and what was lost with it.
+
+use crate::interrupt::{self, Interrupt};
+use crate::relay::{self, Bundle, Event, Failed, Panicked, Sink, Stream};
+use crate::report::{self, Cell, Kind, Report};
+use crate::{Result, environment, syntax, trace};
+use evcxr::{CommandContext, Error, EvalCallbacks, EvalOutputs};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What was seen of the running cell.
+#[derive(Default)]
+struct Seen {
+    running: bool,
+    failed: Option<Failed>,
+    panics: Vec<Panicked>,
+    cell_panicked: bool,
+    cell_failed: bool,
+}
+
+/// Asks the person at the front end for a line: the prompt, and whether to hide what is typed.
+pub type Ask<'a> = &'a dyn Fn(&str, bool) -> String;
+
+pub struct Engine {
+    context: CommandContext,
+    seen: Arc<Mutex<Seen>>,
+    sink: Sink,
+    interrupt: Interrupt,
+    /// The folder in which evcxr compiles.
+    folder: PathBuf,
+    cells: Vec<Cell>,
+    /// Variables that are gone, and why.
+    lost: HashMap<String, String>,
+    backtrace: Option<String>,
+}
+
+impl Engine {
+    /// Starts evcxr in the session's folder, and loads the prelude. What cells write goes to `sink`.
+    pub fn start(session: &Path, interrupt: Interrupt, sink: Sink) -> Result<Engine> {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        relay::listen(&environment::relay_socket(session), observer(Arc::clone(&seen), Arc::clone(&sink)))?;
+        let (context, outputs) = CommandContext::new().map_err(|error| error.to_string())?;
+        // Next to nothing comes this way: user processes hand their outputs to the relay.
+        for lines in [outputs.stdout, outputs.stderr] {
+            std::thread::spawn(move || lines.iter().for_each(|line| eprintln!("{line}")));
+        }
+        interrupt.watch(context.process_handle());
+        let folder = session.join("cell");
+        let cells = Vec::new();
+        let mut engine =
+            Engine { context, seen, sink, interrupt, folder, cells, lost: HashMap::new(), backtrace: None };
+        engine.load_prelude()?;
+        Ok(engine)
+    }
+
+    /// Forgets everything the user has done. rust-analyzer keeps what it knows about the library.
+    pub fn reset(&mut self) -> Result<()> {
+        self.context.reset_config();
+        self.context.execute(":clear").map_err(|error| error.to_string())?;
+        self.cells.clear();
+        self.lost.clear();
+        self.backtrace = None;
+        self.load_prelude()
+    }
+
+    fn load_prelude(&mut self) -> Result<()> {
+        self.context.execute(":load_config --quiet").map_err(|error| error.to_string())?;
+        *self.seen() = Seen::default();
+        Ok(())
+    }
+
+    /// Makes the user's process one of `folder`, with these environment variables.
+    pub fn move_to(&mut self, folder: &Path, variables: &[(String, String)]) -> Result<()> {
+        let code =
+            format!("::atomotion::cell::enter({:?}, &{variables:?}.map(|(name, value)| (name, value)));", folder);
+        self.context.execute(&code).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    pub fn execute(&mut self, cell: Cell, ask: Ask) -> std::result::Result<(), Report> {
+        if cell.code.trim() == ":backtrace" {
+            return self.show_backtrace();
+        }
+        let before = self.variables();
+        *self.seen() = Seen { running: true, ..Seen::default() };
+        self.interrupt.begin();
+        let clock = trace::Clock::start(&self.folder);
+        let mut callbacks = EvalCallbacks { input_reader: &|request| ask(&request.prompt, request.is_password) };
+        let result = self.context.execute_with_callbacks(&cell.code, &mut callbacks);
+        if let Some(clock) = clock {
+            clock.stop(cell.number);
+        }
+        let stop = self.interrupt.end();
+        let seen = std::mem::take(&mut *self.seen());
+        self.cells.push(cell);
+        let died = matches!(result, Err(Error::SubprocessTerminated(_)));
+        let report = self.report(result, &seen, stop);
+        if !seen.cell_panicked {
+            seen.panics.iter().for_each(|panic| (self.sink)(Event::Text(Stream::Err, told(panic))));
+        }
+        self.backtrace = seen.panics.last().map(|panic| panic.backtrace.clone()).or(self.backtrace.take());
+        let report = report.map(|report| self.account(report, &before, died, stop));
+        self.remember_moved(&before, report.is_none());
+        report.map_or(Ok(()), Err)
+    }
+
+    /// What went wrong, if anything did; results of commands are shown here, since they come from evcxr itself.
+    fn report(
+        &mut self,
+        result: std::result::Result<EvalOutputs, Error>,
+        seen: &Seen,
+        stop: interrupt::Outcome,
+    ) -> Option<Report> {
+        let generated = || std::fs::read_to_string(self.folder.join("src/lib.rs")).unwrap_or_default();
+        let cell = self.cells.last()?;
+        match result {
+            Ok(outputs) if !seen.cell_panicked && !seen.cell_failed => {
+                self.show(outputs);
+                None
+            }
+            Ok(_) if seen.cell_panicked => {
+                let main = seen.panics.iter().rev().find(|panic| panic.thread == "main");
+                Some(match main.or(seen.panics.last()) {
+                    Some(panic) => report::panicked(panic, &generated(), &self.cells),
+                    None => Report::new(Kind::Panic, "the cell has panicked"),
+                })
+            }
+            Ok(_) => Some(match &seen.failed {
+                Some(error) => report::failed(error, &generated(), &self.cells),
+                None => Report::new(Kind::Error, "the cell has ended early"),
+            }),
+            Err(_) if stop.killed => {
+                Some(Report::new(Kind::Interrupted, "the cell did not stop by itself and was ended"))
+            }
+            Err(Error::SubprocessTerminated(status)) => Some(report::crashed(&status)),
+            // The compiler was stopped, or ended by itself at the same moment.
+            Err(_) if stop.requested => Some(Report::new(Kind::Interrupted, "interrupted before the cell ran")),
+            Err(Error::CompilationErrors(errors)) => Some(report::compile_errors(&errors, cell, &self.lost)),
+            Err(error) => {
+                let command = cell.code.trim_start().starts_with(':');
+                let kind = if command { Kind::CommandError } else { Kind::CompileError };
+                Some(Report::new(kind, &error.to_string()))
+            }
+        }
+    }
+
+    /// Adds to the report which variables it cost.
+    fn account(
+        &mut self,
+        mut report: Report,
+        before: &BTreeSet<String>,
+        died: bool,
+        stop: interrupt::Outcome,
+    ) -> Report {
+        let Some(cell) = self.cells.last() else { return report };
+        let (number, code) = (cell.number, cell.code.clone());
+        if died {
+            let lost: Vec<String> = before.iter().filter(|name| !name.starts_with("evcxr")).cloned().collect();
+            if !lost.is_empty() {
+                report = report.note(format!(
+                    "Its variables went with it: {}. Functions and types are still there. Run the cells that define \
+                     what you need again.",
+                    report::names(&lost)
+                ));
+            }
+            for name in lost {
+                let reason = format!("`{name}` was lost when cell [{number}] ended its process; run its cell again");
+                self.lost.insert(name, reason);
+            }
+            return report;
+        }
+        if matches!(report.kind, Kind::CompileError | Kind::CommandError) {
+            return report;
+        }
+        let after = self.variables();
+        let gone: Vec<String> = syntax::new_variables(&code).into_iter().filter(|name| !after.contains(name)).collect();
+        if !gone.is_empty() {
+            let verb = if gone.len() == 1 { "was" } else { "were" };
+            let kept = if stop.requested { " Variables of earlier cells are kept." } else { "" };
+            report =
+                report.note(format!("{} {verb} not defined, since this cell did not end.{kept}", report::names(&gone)));
+        } else if stop.requested {
+            report = report.note("All variables are kept.");
+        }
+        for name in gone {
+            let reason = format!("cell [{number}] would have defined `{name}`, but failed before its end");
+            self.lost.insert(name, reason);
+        }
+        report
+    }
+
+    /// A variable that is no longer there, though its process is, was moved.
+    fn remember_moved(&mut self, before: &BTreeSet<String>, succeeded: bool) {
+        let after = self.variables();
+        let Some(cell) = self.cells.last() else { return };
+        let number = cell.number;
+        let new = syntax::new_variables(&cell.code);
+        let moved = before.iter().chain(new.iter().filter(|_| succeeded)).filter(|name| !after.contains(*name));
+        let moved: Vec<String> = moved.cloned().collect();
+        for name in moved {
+            let reason = format!(
+                "`{name}` was moved in cell [{number}]: pass `&{name}` or `{name}.clone()` there, and run the cell that \
+                 defines it again"
+            );
+            self.lost.entry(name).or_insert(reason);
+        }
+        self.lost.retain(|name, _| !after.contains(name));
+    }
+
+    fn variables(&self) -> BTreeSet<String> {
+        self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    fn show(&self, outputs: EvalOutputs) {
+        let mut parts: Vec<(String, String)> = outputs.content_by_mime_type.into_iter().collect();
+        parts.sort();
+        if let Some(time) = outputs.timing {
+            (self.sink)(Event::Text(Stream::Out, format!("took {:.2} s\n", time.as_secs_f64())));
+        }
+        if !parts.is_empty() {
+            (self.sink)(Event::Display(Bundle { parts, id: None, is_value: true }));
+        }
+    }
+
+    fn show_backtrace(&self) -> std::result::Result<(), Report> {
+        let Some(backtrace) = &self.backtrace else {
+            return Err(Report::new(Kind::CommandError, "no cell has panicked yet"));
+        };
+        (self.sink)(Event::Text(Stream::Out, format!("{}\n", backtrace.trim_end())));
+        Ok(())
+    }
+
+    /// Completions at a byte of the code: each with its kind, and the bytes that they replace.
+    pub fn completions(&mut self, code: &str, at: usize) -> Result<Completions> {
+        let found = self.context.completions(code, at).map_err(|error| error.to_string())?;
+        let mut words: Vec<Completion> = Vec::new();
+        for item in &found.completions {
+            let hidden = item.code.starts_with("evcxr_") || item.label.starts_with("evcxr_");
+            if !hidden && !words.iter().any(|word| word.code == item.code) {
+                words.push(Completion { code: item.code.clone(), label: item.label.clone(), kind: item.kind });
+            }
+        }
+        let typed = code.get(found.start_offset..at).unwrap_or_default();
+        // What the user most likely means comes first: what begins like it, methods before what every type has.
+        words.sort_by_key(|word| (!word.code.starts_with(typed), rank(word)));
+        if ":backtrace".starts_with(typed) && typed.starts_with(':') {
+            words.push(Completion { code: ":backtrace".into(), label: ":backtrace".into(), kind: "magic" });
+        }
+        Ok(Completions { words, start: found.start_offset, end: found.end_offset })
+    }
+
+    /// What is known of the name at a byte of the code, as text and as HTML.
+    pub fn inspect(&mut self, code: &str, at: usize) -> Option<(String, String)> {
+        self.context.hover_at(code, at).ok().filter(|(plain, _)| plain != "No documentation found")
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
+}
+
+pub struct Completion {
+    pub code: String,
+    pub label: String,
+    pub kind: &'static str,
+}
+
+pub struct Completions {
+    pub words: Vec<Completion>,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// Methods that every type has are seldom what is looked for.
+fn rank(word: &Completion) -> u8 {
+    let everywhere =
+        ["into", "try_into", "borrow", "borrow_mut", "type_id", "to_owned", "clone_into", "from", "try_from"];
+    let name = word.code.split('(').next().unwrap_or_default();
+    u8::from(everywhere.contains(&name))
+}
+
+/// Notes what an event means for the cell, and passes on what the user sees.
+fn observer(seen: Arc<Mutex<Seen>>, sink: Sink) -> Sink {
+    Arc::new(move |event| {
+        let mut state = lock(&seen);
+        match event {
+            Event::Failed(error) => state.failed = Some(error),
+            Event::CellPanicked => state.cell_panicked = true,
+            Event::CellFailed => state.cell_failed = true,
+            Event::Panicked(panic) if state.running => state.panics.push(panic),
+            // Of a thread that has outlived its cell.
+            Event::Panicked(panic) => sink(Event::Text(Stream::Err, told(&panic))),
+            other => {
+                drop(state);
+                sink(other);
+            }
+        }
+    })
+}
+
+fn told(panic: &Panicked) -> String {
+    let file = panic.file.rsplit("/src/").next().unwrap_or(&panic.file);
+    let place = if panic.file == "src/lib.rs" { String::new() } else { format!(" ({file}, line {})", panic.line) };
+    format!("thread '{}' panicked: {}{place}\n", panic.thread, panic.message)
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

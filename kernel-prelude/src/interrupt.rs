@@ -1,0 +1,156 @@
+//! Stopping a cell: asking first, ending its process if it does not listen.
+//!
+//! The library looks at a byte of a file that is mapped into the user's process, and stops at the next opportunity
+//! when it is not zero; the compiler's stand-in looks at the same file. What listens to neither is killed.
+
+use crate::Result;
+use std::fs::{self, File};
+use std::io::{Seek, Write};
+use std::path::Path;
+use std::process::Child;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// How long a cell has to stop by itself.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// Whether the file says that somebody asked for an interrupt.
+pub fn is_requested(file: &Path) -> bool {
+    fs::read(file).is_ok_and(|bytes| bytes.first().is_some_and(|byte| *byte != 0))
+}
+
+#[derive(Default)]
+struct State {
+    /// Counts cells, so that a grace period ends with the cell it was given to.
+    cell: u64,
+    running: bool,
+    requested: bool,
+    killed: bool,
+    process: Option<Arc<Mutex<Child>>>,
+}
+
+#[derive(Clone)]
+pub struct Interrupt {
+    state: Arc<Mutex<State>>,
+    file: Arc<Mutex<File>>,
+}
+
+/// How the request ended, as the cell's report needs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub requested: bool,
+    pub killed: bool,
+}
+
+impl Interrupt {
+    pub fn new(path: &Path) -> Result<Interrupt> {
+        let mut file = File::create(path)?;
+        // A page, so that it can be mapped.
+        file.write_all(&[0; 4096])?;
+        Ok(Interrupt { state: Arc::default(), file: Arc::new(Mutex::new(file)) })
+    }
+
+    /// Whose process is to be killed.
+    pub fn watch(&self, process: Arc<Mutex<Child>>) {
+        self.state().process = Some(process);
+    }
+
+    /// A cell begins: whatever was asked before is forgotten.
+    pub fn begin(&self) {
+        let mut state = self.state();
+        self.write(0);
+        *state = State { cell: state.cell + 1, running: true, process: state.process.take(), ..State::default() };
+    }
+
+    /// The cell has ended.
+    pub fn end(&self) -> Outcome {
+        let mut state = self.state();
+        state.running = false;
+        self.write(0);
+        Outcome { requested: state.requested, killed: state.killed }
+    }
+
+    /// Asks the running cell to stop; the second time does not ask.
+    pub fn request(&self) {
+        let mut state = self.state();
+        if !state.running {
+            return;
+        }
+        if state.requested {
+            kill(&mut state);
+            return;
+        }
+        state.requested = true;
+        self.write(1);
+        let cell = state.cell;
+        let this = self.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(GRACE);
+            let mut state = this.state();
+            if state.running && state.cell == cell {
+                kill(&mut state);
+            }
+        });
+    }
+
+    /// Whether the running cell has been asked to stop.
+    pub fn is_asked(&self) -> bool {
+        self.state().requested
+    }
+
+    fn write(&self, byte: u8) {
+        let mut file = self.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Where the file is gone, so is the session.
+        let _ = file.rewind().and_then(|()| file.write_all(&[byte]));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn kill(state: &mut State) {
+    state.killed = true;
+    if let Some(process) = &state.process
+        && let Ok(mut process) = process.lock()
+    {
+        // It may have ended by itself.
+        let _ = process.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_concerns_the_running_cell_alone() {
+        let path = std::env::temp_dir().join(format!("atomotion-interrupt-{}", std::process::id()));
+        let interrupt = Interrupt::new(&path).unwrap();
+        interrupt.request();
+        assert!(!is_requested(&path), "nothing runs");
+        interrupt.begin();
+        interrupt.request();
+        assert!(is_requested(&path));
+        assert_eq!(interrupt.end(), Outcome { requested: true, killed: false });
+        assert!(!is_requested(&path));
+        interrupt.begin();
+        assert_eq!(interrupt.end(), Outcome::default());
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_second_request_kills() {
+        let path = std::env::temp_dir().join(format!("atomotion-interrupt-kill-{}", std::process::id()));
+        let interrupt = Interrupt::new(&path).unwrap();
+        let sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let sleeper = Arc::new(Mutex::new(sleeper));
+        interrupt.watch(Arc::clone(&sleeper));
+        interrupt.begin();
+        interrupt.request();
+        interrupt.request();
+        assert!(!sleeper.lock().unwrap().wait().unwrap().success());
+        assert_eq!(interrupt.end(), Outcome { requested: true, killed: true });
+        fs::remove_file(path).unwrap();
+    }
+}

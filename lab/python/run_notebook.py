@@ -1,7 +1,6 @@
 """Executes a notebook and writes NAME.executed.ipynb and NAME.html, also when a cell failed.
 
-A cell fails by an error, by writing to stderr (where a Rust kernel puts panics and errors through `?`, while it
-calls the cell ok), by the kernel's death or by running too long. A cell tagged `raises-exception` may err.
+A cell fails by an error, by the kernel's death or by running too long. A cell tagged `raises-exception` may err.
 """
 
 import argparse
@@ -43,10 +42,6 @@ def read(path):
         raise SystemExit(f"error: {path} is not a notebook that can be read: {str(error).splitlines()[0]}")
 
 
-def stderr_of(cell):
-    return "".join(out.text for out in cell.outputs if out.output_type == "stream" and out.name == "stderr")
-
-
 def error_of(cell):
     return "\n".join(line for out in cell.outputs if out.output_type == "error"
                      for line in [*out.traceback, f"{out.ename}: {out.evalue}"])
@@ -62,9 +57,6 @@ def run_cell(client, cell, index):
         return f"it ran longer than {client.timeout} s (--timeout S allows more)"
     except DeadKernelError:
         return "the kernel died"
-    text = stderr_of(cell)
-    if text.strip() and "raises-exception" not in cell.metadata.get("tags", []):
-        return f"it wrote to stderr:\n{text}"
     return None
 
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    Open { browser: bool, port: Option<u16> },
+    Open(Open),
     SetUp,
     Test { full: bool },
     Run(Run),
+    BenchKernel(Bench),
     Repl,
     KernelInstall(Destination),
     KernelUninstall(Destination),
@@ -23,6 +24,69 @@ pub struct Run {
     pub timeout_s: u64,
 }
 
+/// How JupyterLab is opened.
+#[derive(Debug, PartialEq)]
+pub struct Open {
+    pub browser: bool,
+    pub port: Option<u16>,
+    /// Whether a kernel is kept ready for the next notebook.
+    pub warm: bool,
+}
+
+/// What `bench kernel` measures.
+#[derive(Debug, PartialEq)]
+pub struct Bench {
+    pub rounds: u64,
+    pub without: Vec<Peer>,
+    pub drop_caches: bool,
+    /// Whether the tables go into benches/README.md.
+    pub write: bool,
+}
+
+/// A kernel that ours is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Peer {
+    Stock,
+    Python,
+}
+
+impl Peer {
+    const ALL: [Peer; 2] = [Peer::Stock, Peer::Python];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Peer::Stock => "stock",
+            Peer::Python => "python",
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Peer::Stock => "stock evcxr_jupyter",
+            Peer::Python => "ipykernel with AtomAI",
+        }
+    }
+}
+
+impl Bench {
+    /// The words that ask for it.
+    pub fn command(&self) -> String {
+        let mut words = String::from("cargo lab bench kernel");
+        if self.rounds != ROUNDS {
+            words += &format!(" --rounds {}", self.rounds);
+        }
+        for peer in &self.without {
+            words += &format!(" --without {}", peer.name());
+        }
+        for (given, flag) in [(self.drop_caches, " --drop-caches"), (self.write, " --write")] {
+            words += if given { flag } else { "" };
+        }
+        words
+    }
+}
+
+const ROUNDS: u64 = 3;
+
 /// Where `kernel install` puts the kernel.
 #[derive(Debug, PartialEq)]
 pub enum Destination {
@@ -34,7 +98,7 @@ pub const CELL_TIMEOUT_S: u64 = 600;
 
 pub fn parse(words: &[String]) -> Result<Action, String> {
     let Some((first, rest)) = words.split_first() else {
-        return Ok(Action::Open { browser: true, port: None });
+        return parse_open(words);
     };
     if first == "--help" || first == "-h" {
         return Ok(Action::Help(help::GENERAL));
@@ -46,12 +110,13 @@ pub fn parse(words: &[String]) -> Result<Action, String> {
         "setup" => plain("setup", rest, help::SETUP, Action::SetUp),
         "test" => parse_test(rest),
         "run" => parse_run(rest),
+        "bench" => parse_bench(rest),
         "repl" => plain("repl", rest, help::REPL, Action::Repl),
         "kernel" => parse_kernel(rest),
         "doctor" => plain("doctor", rest, help::DOCTOR, Action::Doctor),
         "help" => parse_help(rest),
         other => {
-            let known = ["setup", "test", "run", "repl", "kernel", "doctor", "help"];
+            let known = ["setup", "test", "run", "bench", "repl", "kernel", "doctor", "help"];
             let hint = nearest(other, &known);
             Err(format!("there is no command `{other}`.{hint} `cargo lab --help` lists them."))
         }
@@ -59,7 +124,7 @@ pub fn parse(words: &[String]) -> Result<Action, String> {
 }
 
 fn parse_open(words: &[String]) -> Result<Action, String> {
-    let given = Given::read("", words, &["--no-browser"], &["--port"], 0)?;
+    let given = Given::read("", words, &["--no-browser", "--no-warm"], &["--port"], 0)?;
     if given.help {
         return Ok(Action::Help(help::GENERAL));
     }
@@ -67,7 +132,7 @@ fn parse_open(words: &[String]) -> Result<Action, String> {
     if port == Some(0) {
         return Err("--port 0: a port is a whole number from 1 to 65535.".into());
     }
-    Ok(Action::Open { browser: !given.flag("--no-browser"), port })
+    Ok(Action::Open(Open { browser: !given.flag("--no-browser"), port, warm: !given.flag("--no-warm") }))
 }
 
 fn plain(command: &str, words: &[String], help: &'static str, action: Action) -> Result<Action, String> {
@@ -104,6 +169,34 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
     }))
 }
 
+fn parse_bench(words: &[String]) -> Result<Action, String> {
+    let Some((what, rest)) = words.split_first() else {
+        return Err("`bench` needs to know what to measure: cargo lab bench kernel".into());
+    };
+    if what == "--help" || what == "-h" {
+        return Ok(Action::Help(help::BENCH));
+    }
+    if what != "kernel" {
+        let hint = nearest(what, &["kernel"]);
+        return Err(format!("`bench {what}`: what can be measured is `bench kernel`.{hint}"));
+    }
+    let given = Given::read("bench kernel", rest, &["--drop-caches", "--write"], &["--rounds", "--without"], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::BENCH));
+    }
+    let rounds = given.value("--rounds").map(|text| number("--rounds", text, "a whole number")).transpose()?;
+    if rounds == Some(0) {
+        return Err("--rounds 0: measure at least once.".into());
+    }
+    let peer = |text: &str| {
+        let known = Peer::ALL.into_iter().find(|peer| peer.name() == text);
+        known.ok_or_else(|| format!("--without {text}: expected `stock` or `python`."))
+    };
+    let without = given.values("--without").map(peer).collect::<Result<_, _>>()?;
+    let (drop_caches, write) = (given.flag("--drop-caches"), given.flag("--write"));
+    Ok(Action::BenchKernel(Bench { rounds: rounds.unwrap_or(ROUNDS), without, drop_caches, write }))
+}
+
 fn parse_kernel(words: &[String]) -> Result<Action, String> {
     let Some((verb, rest)) = words.split_first() else {
         return Err("`kernel` needs `install` or `uninstall`: cargo lab kernel install --user".into());
@@ -138,6 +231,7 @@ fn parse_help(words: &[String]) -> Result<Action, String> {
         Some("setup") => help::SETUP,
         Some("test") => help::TEST,
         Some("run") => help::RUN,
+        Some("bench") => help::BENCH,
         Some("repl") => help::REPL,
         Some("kernel") => help::KERNEL,
         Some("doctor") => help::DOCTOR,
@@ -200,8 +294,13 @@ impl Given {
         self.flags.iter().any(|flag| flag == name)
     }
 
+    /// What was given last.
     fn value(&self, name: &str) -> Option<&str> {
-        self.values.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.values(name).last()
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -250,8 +349,13 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        assert_eq!(parsed(""), Ok(Action::Open { browser: true, port: None }));
-        assert_eq!(parsed("--no-browser --port=9000"), Ok(Action::Open { browser: false, port: Some(9000) }));
+        assert_eq!(parsed(""), Ok(Action::Open(Open { browser: true, port: None, warm: true })));
+        let open = Open { browser: false, port: Some(9000), warm: false };
+        assert_eq!(parsed("--no-browser --port=9000 --no-warm"), Ok(Action::Open(open)));
+        let bench = Bench { rounds: 5, without: vec![Peer::Python], drop_caches: false, write: true };
+        let line = bench.command();
+        assert_eq!(line, "cargo lab bench kernel --rounds 5 --without python --write");
+        assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));
         assert_eq!(parsed("test --full"), Ok(Action::Test { full: true }));
         let run = Run { notebook: "a.ipynb".into(), out: Some("x".into()), timeout_s: 5 };
         assert_eq!(parsed("run --out x a.ipynb --timeout 5"), Ok(Action::Run(run)));
@@ -275,6 +379,9 @@ mod tests {
             ("run a.ipynb --out", "--out needs a value"),
             ("run a.ipynb --out --timeout 5", "--out needs a value"),
             ("run a.ipynb --timeout soon", "--timeout soon: expected seconds"),
+            ("bench kernl", "Did you mean `kernel`?"),
+            ("bench kernel --rounds 0", "at least once"),
+            ("bench kernel --without stok", "expected `stock` or `python`"),
             ("--port 70000", "--port 70000: expected a port"),
             ("kernel install --user --prefix /p", "two places"),
             ("test --full=yes", "takes no value"),

@@ -4,7 +4,7 @@ use crate::jupyter;
 use crate::libtorch::{self, Set};
 use crate::place::Place;
 use crate::process;
-use crate::python::{self, Python};
+use crate::python::{Lock, Python};
 use crate::rust::{self, Rust};
 use crate::setup;
 use crate::stamp::Stamp;
@@ -210,7 +210,7 @@ fn gpu(place: &Place) -> Row {
 
 fn environment(place: &Place) -> Row {
     let folder = PathBuf::from(Stamp::read(&place.dot).get("python"));
-    let state = if python::is_ready(place, &folder) {
+    let state = if Lock::users(place).is_in(&folder) {
         Good(format!("JupyterLab, nbclient, nbconvert ({})", folder.display()))
     } else {
         Bad("not set up, or for another version of the lock file".into(), SET_UP.into())

@@ -3,7 +3,7 @@
 pub const GENERAL: &str = "\
 cargo lab: everything around the library, in one command
 
-Usage: cargo lab [--no-browser] [--port N]
+Usage: cargo lab [--no-browser] [--port N] [--no-warm]
        cargo lab COMMAND [OPTIONS]
 
 With no command: sets up whatever is missing (half an hour the first time on 2 cores, seconds afterwards),
@@ -11,11 +11,13 @@ then opens JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C
 
   --no-browser      print the address only, for remote machines
   --port N          use this port (otherwise the first free one from 8888 up)
+  --no-warm         keep no kernel ready: notebooks start in ten seconds instead of one, and 1 GB less is in use
 
 Commands:
   setup             set up whatever is missing, and nothing else
   test [--full]     set up, then check and test everything, notebooks included
   run NOTEBOOK      execute one notebook without a browser
+  bench kernel      measure the kernel beside a stock Rust kernel and Python's
   repl              the prelude in a terminal
   kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
   doctor            show what is there, what is missing, and the fix for each
@@ -47,10 +49,24 @@ pub const RUN: &str = "\
 Usage: cargo lab run NOTEBOOK [--out DIR] [--timeout S]
 
 Executes a notebook without a browser and writes NAME.executed.ipynb and NAME.html beside it. The notebook itself
-is not changed. Fails if a cell fails, writes to stderr, or runs longer than the limit.
+is not changed. Fails if a cell fails or runs longer than the limit.
 
   --out DIR         write the results there
   --timeout S       seconds each cell may take (600)
+";
+
+pub const BENCH: &str = "\
+Usage: cargo lab bench kernel [--rounds N] [--without stock|python]... [--drop-caches] [--write]
+
+Starts our kernel, stock evcxr_jupyter with the library as an ordinary `:dep`, and Python's ipykernel with AtomAI, and
+runs the same cells in each, in turn; prints how long everything took, where the time went, and the memory. What is
+compared with is installed first, into folders of its own under the cache folder: half an hour and 10 GB the first
+time. A round takes about 3 minutes. Leave the machine alone meanwhile.
+
+  --rounds N        measure N times (3)
+  --without PEER    leave `stock` or `python` out
+  --drop-caches     empty the page cache before every start (needs root)
+  --write           put the tables into benches/README.md
 ";
 
 pub const REPL: &str = "\

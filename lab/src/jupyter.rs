@@ -1,6 +1,6 @@
 //! Jupyter: our own, which writes only into the clone, and the user's, into which the kernel can be put.
 
-use crate::args::Destination;
+use crate::args::{Destination, Open};
 use crate::place::Place;
 use crate::process;
 use crate::python;
@@ -10,7 +10,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub const KERNEL: &str = "atomotion";
 
@@ -62,7 +62,7 @@ fn spec_file(jupyter: &Path) -> PathBuf {
 }
 
 /// Becomes JupyterLab: Ctrl-C then reaches it directly, and ends it and its kernels. Returns only on failure.
-pub fn open(place: &Place, environment: &Path, browser: bool, port: Option<u16>) -> String {
+pub fn open(place: &Place, environment: &Path, open: &Open) -> String {
     let mut lab = python(place, environment);
     lab.args(["-m", "jupyterlab", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN"]);
     // Ctrl-C ends it without asking; and it starts no npm, which would write to the home folder.
@@ -71,17 +71,36 @@ pub fn open(place: &Place, environment: &Path, browser: bool, port: Option<u16>)
     // The whole clone can be browsed, beginning at the notebooks.
     lab.arg(format!("--ServerApp.root_dir={}", place.clone.display()));
     lab.arg("--LabApp.default_url=/lab/tree/notebooks");
-    if !browser {
+    if !open.browser {
         lab.arg("--no-browser");
     }
-    if let Some(port) = port {
+    if let Some(port) = open.port {
         lab.args([format!("--port={port}"), "--ServerApp.port_retries=0".into()]);
     }
     if is_root() {
         lab.arg("--allow-root");
     }
+    if open.warm {
+        lab.envs(keep_warm(place));
+    }
     println!("Opening JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C ends it.");
     process::turn_into(lab.current_dir(&place.clone))
+}
+
+/// Starts what keeps a kernel ready for the next notebook, and returns how kernels learn of it. It ends with the
+/// process that it is started from, which becomes JupyterLab.
+fn keep_warm(place: &Place) -> Option<(&'static str, PathBuf)> {
+    const WARM: &str = "ATOMOTION_WARM";
+    let socket = place.cache.join(format!("warm-{}", std::process::id()));
+    let mut keeper = process::command(place.kernel());
+    keeper.arg("warm").env(WARM, &socket).stdin(Stdio::null()).stdout(Stdio::null());
+    match keeper.spawn() {
+        Ok(_) => Some((WARM, socket)),
+        Err(error) => {
+            println!("No kernel is kept ready, so that a notebook takes ten seconds to start: {error}");
+            None
+        }
+    }
 }
 
 fn is_root() -> bool {

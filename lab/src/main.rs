@@ -1,6 +1,7 @@
-//! `cargo lab`: set up, open the notebooks, run them, test, doctor.
+//! `cargo lab`: set up, open the notebooks, run them, test, measure, doctor.
 
 mod args;
+mod bench;
 mod board;
 mod doctor;
 mod help;
@@ -43,13 +44,18 @@ fn act(action: Action) -> Result<bool, String> {
         Action::SetUp => setup::set_up(&place).map(|_| true),
         Action::Test { full } => testing::test(&place, full),
         Action::Doctor => Ok(doctor::doctor(&place)),
-        Action::Open { browser, port } => {
+        Action::Open(open) => {
             let environment = setup::set_up(&place)?;
-            Err(jupyter::open(&place, &environment, browser, port))
+            Err(jupyter::open(&place, &environment, &open))
         }
         Action::Run(run) => {
             let environment = setup::set_up(&place)?;
             Err(process::turn_into(&mut notebook::command(&place, &environment, &run)))
+        }
+        Action::BenchKernel(asked) => {
+            let environment = setup::set_up(&place)?;
+            let mut measure = bench::kernel(&place, &environment, &asked)?;
+            Err(process::turn_into(&mut measure))
         }
         Action::Repl => {
             setup::set_up(&place)?;

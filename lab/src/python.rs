@@ -17,8 +17,46 @@ const PIP_SHA256: &str = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a7977
 const NAMES: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
 const OLDEST: (u32, u32) = (3, 10);
 
-/// Written last into an environment: one without it was interrupted.
-const COMPLETE: &str = "atomotion-complete";
+/// A lock file, and the file that says that an environment has all of it: written last, with the lock file's mark.
+pub struct Lock {
+    path: PathBuf,
+    stamp: &'static str,
+}
+
+impl Lock {
+    /// What users have: JupyterLab and what executes notebooks.
+    pub fn users(place: &Place) -> Lock {
+        Lock { path: place.python_file("requirements.txt"), stamp: "atomotion-complete" }
+    }
+
+    /// What the tests of the kernel need beside it.
+    pub fn tests(place: &Place) -> Lock {
+        Lock { path: place.python_file("tests.txt"), stamp: "atomotion-tests" }
+    }
+
+    /// What benchmarks run side by side with the library.
+    pub fn peers(place: &Place) -> Lock {
+        Lock { path: place.clone.join("peers/requirements.txt"), stamp: "atomotion-complete" }
+    }
+
+    /// Eight letters that change with the lock file.
+    fn mark(&self) -> Result<String, String> {
+        let bytes = fs::read(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))?;
+        Ok(format!("{:x}", Sha256::digest(&bytes))[..8].to_string())
+    }
+
+    /// Whether an environment has everything of the present lock file.
+    pub fn is_in(&self, environment: &Path) -> bool {
+        let mark = fs::read_to_string(environment.join(self.stamp)).unwrap_or_default();
+        !mark.is_empty() && Ok(mark) == self.mark() && interpreter(environment).exists()
+    }
+
+    /// A name for the folder of an environment of this Python and this lock file.
+    pub fn name(&self, what: &str, python: &Python) -> Result<String, String> {
+        let (major, minor) = python.version;
+        Ok(format!("{what}-{major}.{minor}-{}", self.mark()?))
+    }
+}
 
 pub struct Python {
     pub exe: PathBuf,
@@ -84,32 +122,26 @@ fn parse_probe(text: &str) -> Option<Python> {
     Some(Python { exe: words.next()?.into(), version })
 }
 
-/// The folder of the environment for this Python and this lock file.
-pub fn environment(place: &Place, python: &Python) -> Result<PathBuf, String> {
-    let (major, minor) = python.version;
-    Ok(place.cache.join(format!("python-{major}.{minor}-{}", lock_mark(place)?)))
-}
-
-/// Whether an environment is whole and made from the present lock file.
-pub fn is_ready(place: &Place, environment: &Path) -> bool {
-    let mark = fs::read_to_string(environment.join(COMPLETE)).unwrap_or_default();
-    !mark.is_empty() && Ok(mark) == lock_mark(place) && interpreter(environment).exists()
-}
-
 pub fn interpreter(environment: &Path) -> PathBuf {
     environment.join("bin/python")
 }
 
-pub fn make_environment(place: &Place, python: &Python, folder: &Path, task: &Task) -> Result<(), String> {
+/// A new environment with everything of a lock file.
+pub fn make_environment(place: &Place, python: &Python, folder: &Path, lock: &Lock, task: &Task) -> Result<(), String> {
     task.note("an empty environment");
     let mut venv = process::command(&python.exe);
     process::text(venv.args(["-m", "venv", "--clear", "--without-pip"]).arg(folder))?;
+    add(place, python, folder, lock, task)
+}
+
+/// Adds everything of a lock file to an environment.
+pub fn add(place: &Place, python: &Python, folder: &Path, lock: &Lock, task: &Task) -> Result<(), String> {
     let inside = Python { exe: interpreter(folder), version: python.version };
-    let requirements = place.python_file("requirements.txt");
     let mut pip = inside.pip(place, "install")?;
-    let total = packages(&fs::read_to_string(&requirements).unwrap_or_default());
+    let total = packages(&fs::read_to_string(&lock.path).unwrap_or_default());
     let (mut seen, mut said) = (0, Vec::new());
-    let ok = process::lines(pip.arg("-r").arg(&requirements), |line| {
+    // Nothing comes in that the lock file does not name.
+    let ok = process::lines(pip.args(["--no-deps", "-r"]).arg(&lock.path), |line| {
         if line.starts_with("Collecting ") || line.starts_with("Ignoring ") {
             seen += 1;
             task.at(seen, total);
@@ -121,19 +153,12 @@ pub fn make_environment(place: &Place, python: &Python, folder: &Path, task: &Ta
     if !ok {
         return Err(failure("the Python environment", &said));
     }
-    fs::write(folder.join(COMPLETE), lock_mark(place)?).map_err(|error| format!("{}: {error}", folder.display()))
+    fs::write(folder.join(lock.stamp), lock.mark()?).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// How many packages a lock file names.
 fn packages(lock: &str) -> u64 {
     lock.lines().filter(|line| !line.starts_with(['#', ' ']) && line.contains("==")).count() as u64
-}
-
-/// Eight letters that change with the lock file.
-fn lock_mark(place: &Place) -> Result<String, String> {
-    let path = place.python_file("requirements.txt");
-    let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(format!("{:x}", Sha256::digest(&bytes))[..8].to_string())
 }
 
 /// Keeps the last lines of what pip says, without its progress.
@@ -166,7 +191,9 @@ mod tests {
     #[test]
     fn the_lock_files_pin_and_hash_every_package_and_name_no_place() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-        for name in ["requirements.txt", "libtorch-cpu.txt", "libtorch-cuda.txt"] {
+        for name in
+            ["requirements.txt", "tests.txt", "libtorch-cpu.txt", "libtorch-cuda.txt", "../../peers/requirements.txt"]
+        {
             let text = fs::read_to_string(folder.join(name)).unwrap();
             let mut entries = text.lines().filter(|line| !line.starts_with(['#', ' ']));
             assert!(entries.all(|line| line.contains("==") && line.ends_with('\\')), "{name}");

@@ -6,11 +6,11 @@ use crate::jupyter;
 use crate::libtorch::{self, Set};
 use crate::place::Place;
 use crate::process;
-use crate::python::{self, Python};
+use crate::python::{self, Lock, Python};
 use crate::rust::{self, Rust};
-use crate::stamp::{Stamp, fingerprint};
+use crate::stamp::{Stamp, fingerprint, write_whole};
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Returns the folder of the Python environment.
@@ -59,6 +59,7 @@ pub fn set_up(place: &Place) -> Result<PathBuf, String> {
 const KERNEL: &str = "compiling it (the first time usually 6 min on 2 cores)";
 const LIBRARY: &str = "compiling it (the first time usually 12 min on 2 cores)";
 const PREPARE: &str = "preparing it for notebooks (usually under a minute)";
+const TEST_TOOLS: &str = "installing pytest, Notebook 7 and Playwright (usually under a minute)";
 const ENVIRONMENT: &str = "installing JupyterLab, nbclient and nbconvert (usually 1 min)";
 
 /// What later steps share: which things this machine takes, and where they lie or will lie.
@@ -73,15 +74,16 @@ impl Plan {
         let python = Python::find()?;
         // An environment that works stays, also when `python3` has become another one.
         let known = PathBuf::from(before.get("python"));
-        let keep = known.starts_with(&place.cache) && python::is_ready(place, &known);
-        let environment = if keep { known } else { python::environment(place, &python)? };
+        let lock = Lock::users(place);
+        let keep = known.starts_with(&place.cache) && lock.is_in(&known);
+        let environment = if keep { known } else { place.cache.join(lock.name("python", &python)?) };
         Ok(Plan { set: libtorch::choose(libtorch::driver().as_deref()).0, python, environment })
     }
 }
 
 fn announce(place: &Place, plan: &Plan) {
     let libtorch = libtorch::fault(place, plan.set).is_some();
-    if libtorch || !python::is_ready(place, &plan.environment) || !place.kernel().exists() {
+    if libtorch || !Lock::users(place).is_in(&plan.environment) || !place.kernel().exists() {
         println!("Setting up what is missing; all of it usually takes 20 min on 2 cores.");
         println!("Downloads go to {}.", place.cache.display());
     }
@@ -93,21 +95,45 @@ fn download(place: &Place, plan: &Plan, board: &Board) -> Result<(), String> {
         board.part("libtorch", set.about(), "MB", |task| libtorch::provide(place, python, *set, task))?;
     }
     libtorch::link(place, *set)?;
-    if !python::is_ready(place, environment) {
+    let lock = Lock::users(place);
+    if !lock.is_in(environment) {
         board.part("Python", ENVIRONMENT, "packages", |task| {
-            python::make_environment(place, python, environment, task)
+            python::make_environment(place, python, environment, &lock, task)
         })?;
     }
     Ok(())
 }
 
+/// Adds what the tests of the kernel need to the environment.
+pub fn add_tests(place: &Place, environment: &Path) -> Result<(), String> {
+    let lock = Lock::tests(place);
+    if lock.is_in(environment) {
+        return Ok(());
+    }
+    let python = Python::find()?;
+    Board::new()
+        .part("test tools", TEST_TOOLS, "packages", |task| python::add(place, &python, environment, &lock, task))
+}
+
 fn build_library(place: &Place, plan: &Plan, before: &Stamp, board: &Board) -> Result<(), String> {
     let known = before.get("libtorch");
-    if !known.is_empty() && known != libtorch_name(plan.set) {
-        // Its build script would not notice that other libraries lie behind the same path.
-        process::text(process::cargo().args(["clean", "-p", "torch-sys"]).current_dir(&place.clone))?;
+    let other_libtorch = !known.is_empty() && known != libtorch_name(plan.set);
+    if other_libtorch || target_is_of_another_clone(place) {
+        // Build scripts would not notice that other libraries lie behind the same path, or the same behind another.
+        let packages = ["clean", "-p", "torch-sys", "-p", "atomotion"];
+        process::text(process::cargo().args(packages).current_dir(&place.clone))?;
     }
+    write_whole(&target_owner(place), &place.clone.display().to_string())?;
     board.part("library", LIBRARY, "crates", |task| rust::build(place, "atomotion", task))
+}
+
+/// Several clones may share a target folder. Who built in it last is written there.
+fn target_owner(place: &Place) -> PathBuf {
+    place.target.join("atomotion-clone")
+}
+
+fn target_is_of_another_clone(place: &Place) -> bool {
+    fs::read_to_string(target_owner(place)).is_ok_and(|owner| owner != place.clone.display().to_string())
 }
 
 fn libtorch_name(set: Set) -> String {
@@ -115,7 +141,7 @@ fn libtorch_name(set: Set) -> String {
 }
 
 /// The present state, as the stamp records it.
-pub fn stamp(place: &Place, rust: &Rust, set: Set, environment: &std::path::Path) -> Stamp {
+pub fn stamp(place: &Place, rust: &Rust, set: Set, environment: &Path) -> Stamp {
     let pairs = [
         ("rustc", rust.version.clone()),
         ("clone", place.clone.display().to_string()),

@@ -2,6 +2,7 @@
 
 use crate::args::{CELL_TIMEOUT_S, Run};
 use crate::board::clock;
+use crate::jupyter;
 use crate::notebook;
 use crate::place::Place;
 use crate::process;
@@ -56,7 +57,10 @@ pub fn test(place: &Place, full: bool) -> Result<bool, String> {
         session.cargo_test("lab");
     });
     session.part("notebooks", 8, |session| session.notebooks(&environment, &folder));
-    session.part("kernel and browser", 5, |session| session.cargo_test("atomotion-kernel"));
+    session.part("kernel and browser", 14, |session| {
+        session.cargo_test("atomotion-kernel");
+        session.in_jupyter(&environment);
+    });
     process::print(&account(&session.parts, &session.tally));
     Ok(session.tally.failed == 0)
 }
@@ -151,6 +155,22 @@ impl Session<'_> {
             cargo.arg("-C").arg(format!("link-arg=-Wl,-rpath,{}", folder.display()));
         }
         self.tests("doc tests, atomotion", &mut cargo);
+    }
+
+    /// The tests that use the kernel as Jupyter and people do.
+    fn in_jupyter(&mut self, environment: &Path) {
+        const NAME: &str = "tests in Jupyter and a browser";
+        if let Err(error) = setup::add_tests(self.place, environment) {
+            return self.tally.close(NAME, Err(error), Tally::default(), Duration::ZERO);
+        }
+        let mut pytest = jupyter::python(self.place, environment);
+        pytest.args(["-m", "pytest", "."]).current_dir(self.place.clone.join("tests"));
+        if std::io::stdout().is_terminal() {
+            pytest.arg("--color=yes");
+        }
+        pytest.env("PYTHONUNBUFFERED", "1").env("ATOMOTION_SCREENSHOTS", self.place.dot.join("test/screenshots"));
+        self.prepared(&mut pytest);
+        self.tests(NAME, &mut pytest);
     }
 
     /// One command that counts its tests itself.

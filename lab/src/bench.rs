@@ -1,0 +1,139 @@
+//! `cargo lab bench`: the library and the kernel beside what people use today, in one run on the same data.
+//!
+//! What is compared with is installed here, each in an environment of its own; peers/ has the programs that measure.
+
+use crate::args::{Bench, Peer};
+use crate::board::Board;
+use crate::jupyter;
+use crate::place::Place;
+use crate::process;
+use crate::python::{self, Lock, Python};
+use crate::rust::Rust;
+use crate::stamp::write_whole;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The release of evcxr_jupyter that the kernel is compared with.
+const STOCK: &str = "0.22.0";
+const STOCK_ABOUT: &str = "compiling evcxr_jupyter 0.22.0 (once, usually 10 min on 2 cores)";
+const PYTHON_ABOUT: &str = "downloading AtomAI and PyTorch, 3 GB (once, usually 3 to 20 min, as fast as your line)";
+
+const STOCK_SETUP: [&str; 1] = ["use atomotion::prelude::*;"];
+const PYTHON_SETUP: [&str; 2] = [
+    "%matplotlib inline",
+    "import math\nfrom dataclasses import dataclass\nimport numpy as np\nimport matplotlib.pyplot as plt\n\
+     import polars as pl\nimport torch\nimport atomai",
+];
+
+/// The command that measures kernels, with a plan of what to run.
+pub fn kernel(place: &Place, environment: &Path, bench: &Bench) -> Result<Command, String> {
+    let folder = place.dot.join("bench/kernel");
+    let shared = place.cache.join("bench");
+    for made in [&folder, &shared] {
+        fs::create_dir_all(made).map_err(|error| format!("{}: {error}", made.display()))?;
+    }
+    let mut kernels = vec![ours(place)];
+    let mut left_out = Vec::new();
+    let board = Board::new();
+    for (peer, make) in [(Peer::Stock, stock as Make), (Peer::Python, ipykernel)] {
+        match bench.without.contains(&peer) {
+            true => left_out.push(format!("{} (`--without {}`)", peer.title(), peer.name())),
+            false => kernels.push(make(place, &shared, &board)?),
+        }
+    }
+    drop(board);
+    let readme = if bench.write { place.clone.join("benches/README.md").display().to_string() } else { String::new() };
+    let plan = json!({
+        "command": bench.command(),
+        "folder": folder,
+        "cells": place.clone.join("peers/cells.json"),
+        "kernels": kernels,
+        "rounds": bench.rounds,
+        "drop_caches": bench.drop_caches,
+        "warm": { "argv": [place.kernel(), "warm"], "socket": folder.join("warm") },
+        "rustc": Rust::find(place)?.short(),
+        "readme": readme,
+        "left_out": left_out,
+    });
+    let file = folder.join("plan.json");
+    write_whole(&file, &format!("{plan:#}\n"))?;
+    let mut python = jupyter::python(place, environment);
+    python.env("PYTHONUNBUFFERED", "1").arg(place.clone.join("peers/bench_kernel.py")).arg(file);
+    Ok(python)
+}
+
+type Make = fn(&Place, &Path, &Board) -> Result<Value, String>;
+
+fn ours(place: &Place) -> Value {
+    json!({
+        "name": "ours",
+        "title": "ours",
+        "language": "rust",
+        "argv": [place.kernel(), "--control_file", "{connection_file}"],
+        "env": {},
+        "setup": [],
+    })
+}
+
+/// evcxr_jupyter as it is published, with the library as an ordinary dependency.
+fn stock(place: &Place, shared: &Path, board: &Board) -> Result<Value, String> {
+    let home = shared.join(format!("evcxr_jupyter-{STOCK}"));
+    let program = home.join("bin/evcxr_jupyter");
+    if !program.exists() {
+        board.part("stock kernel", STOCK_ABOUT, "", |_| install_stock(&home))?;
+    }
+    let session = home.join("session");
+    let depend = format!(":dep atomotion = {{ path = {:?} }}", place.clone.display().to_string());
+    let setup: Vec<String> = std::iter::once(depend).chain(STOCK_SETUP.map(String::from)).collect();
+    Ok(json!({
+        "name": "stock",
+        "title": format!("stock evcxr_jupyter {STOCK}, the library as `:dep`"),
+        "language": "rust",
+        "argv": [program, "--control_file", "{connection_file}"],
+        "env": {
+            "EVCXR_TMPDIR": session,
+            "EVCXR_CONFIG_DIR": home.join("config"),
+            "LIBTORCH": place.libtorch_link(),
+        },
+        "setup": setup,
+    }))
+}
+
+fn install_stock(home: &Path) -> Result<(), String> {
+    let build = home.join("build");
+    let mut cargo = process::cargo();
+    cargo.args(["install", "evcxr_jupyter", "--locked", "--version", STOCK, "--root"]).arg(home);
+    cargo.env("CARGO_TARGET_DIR", &build).current_dir(home.parent().unwrap_or(Path::new("/")));
+    process::text(&mut cargo)?;
+    // Half a gigabyte that nothing needs any more; where it cannot be removed it does no harm.
+    let _ = fs::remove_dir_all(build);
+    Ok(())
+}
+
+/// Python's kernel with AtomAI.
+fn ipykernel(place: &Place, shared: &Path, board: &Board) -> Result<Value, String> {
+    let environment = peers(place, shared, board)?;
+    Ok(json!({
+        "name": "python",
+        "title": "ipykernel with `import atomai`",
+        "language": "python",
+        "argv": [python::interpreter(&environment), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "env": { "PYTHONNOUSERSITE": "1", "MPLCONFIGDIR": shared.join("matplotlib") },
+        "setup": PYTHON_SETUP,
+    }))
+}
+
+/// The Python environment of the programs that benchmarks run beside ours.
+fn peers(place: &Place, shared: &Path, board: &Board) -> Result<PathBuf, String> {
+    let python = Python::find()?;
+    let lock = Lock::peers(place);
+    let environment = shared.join(lock.name("peers", &python)?);
+    if !lock.is_in(&environment) {
+        board.part("peers", PYTHON_ABOUT, "packages", |task| {
+            python::make_environment(place, &python, &environment, &lock, task)
+        })?;
+    }
+    Ok(environment)
+}

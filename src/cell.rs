@@ -2,6 +2,7 @@
 //!
 //! Everything is told to the kernel as one line on standard output (see `kernel-prelude/README.md`).
 
+use crate::error::said_by_libtorch;
 use crate::progress;
 use crate::show::write_out;
 use serde_json::json;
@@ -24,7 +25,7 @@ pub fn value() {
 pub fn failed(message: String, place: &'static Location<'static>) {
     let interrupted = progress::interrupted() && message.starts_with("interrupted");
     let error = json!({
-        "message": message,
+        "message": said_by_libtorch(&message),
         "kind": if interrupted { "interrupted" } else { "error" },
         "file": place.file(),
         "line": place.line(),
@@ -47,19 +48,31 @@ pub fn enter(folder: &str, variables: &[(&str, &str)]) {
 
 /// Runs while the thread is panicking, where another panic would end the process: nothing here may panic.
 fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("a panic without a message");
     let backtrace = Backtrace::force_capture().to_string();
     let thread = std::thread::current();
     let place = panic.location();
     let told = json!({
-        "message": panic.payload_as_str().unwrap_or("a panic without a message"),
+        "message": in_words(message),
         "file": place.map(Location::file),
         "line": place.map(Location::line),
         "column": place.map(Location::column),
         "thread": thread.name().unwrap_or("unnamed"),
         "cell_line": cell_line(&backtrace),
-        "backtrace": backtrace,
+        "backtrace": format!("{message}\n{backtrace}"),
     });
     write_out(&format!("ATOMOTION_PANIC {told}\n"));
+}
+
+/// tch's plain methods panic with libtorch's error as Rust code, C++ stack and all.
+fn in_words(message: &str) -> String {
+    match message.split_once("Err` value: Torch(\"") {
+        Some((_, rest)) => {
+            let said = rest.trim_end_matches("\")").replace("\\n", "\n").replace("\\\"", "\"");
+            format!("libtorch: {}", said_by_libtorch(&said))
+        }
+        None => message.to_owned(),
+    }
 }
 
 /// The line of the innermost frame that is code of a cell.
@@ -81,6 +94,16 @@ fn cell_line(backtrace: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_of_libtorch_is_one_sentence() {
+        let panic = std::panic::catch_unwind(|| {
+            tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu)).reshape([7]);
+        });
+        let message = panic.unwrap_err().downcast_ref::<String>().unwrap().clone();
+        assert_eq!(in_words(&message), "libtorch: shape '[7]' is invalid for input of size 6", "{message}");
+        assert_eq!(in_words("no"), "no");
+    }
 
     #[test]
     fn the_innermost_frame_of_a_cell_is_found() {

@@ -37,7 +37,7 @@ pub enum Error {
     #[error("{0}")]
     Data(String),
     /// libtorch refused.
-    #[error("libtorch: {0}")]
+    #[error("libtorch: {}", said_by_libtorch(&.0.to_string()))]
     Torch(#[from] tch::TchError),
     /// Polars refused.
     #[error("table: {0}")]
@@ -89,6 +89,12 @@ impl Error {
     }
 }
 
+/// What libtorch said, without the C++ stack that it puts behind it.
+pub(crate) fn said_by_libtorch(message: &str) -> &str {
+    let said = message.split_once("\nException raised from").map_or(message, |(said, _)| said);
+    said.trim_start_matches("Internal torch error: ").trim_end()
+}
+
 /// Checks one option: `check("threshold", value, value > 0.0, "a positive number")?`.
 pub(crate) fn check(
     option: &'static str,
@@ -116,3 +122,15 @@ macro_rules! setters {
     };
 }
 pub(crate) use setters;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtorch_speaks_without_its_stack() {
+        let error = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu)).f_reshape([7]).unwrap_err();
+        assert!(error.to_string().contains("frame #0"), "{error}");
+        assert_eq!(Error::from(error).to_string(), "libtorch: shape '[7]' is invalid for input of size 6");
+    }
+}

@@ -6,6 +6,7 @@ use crate::{Result, environment, interrupt, trace};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::{Duration, SystemTime};
@@ -62,7 +63,7 @@ pub fn run_cooked(mut rustc: Command, folder: &Path) -> Result<ExitCode> {
             Some(less) if !output.status.success() => added = less,
             _ => {
                 std::io::stdout().write_all(&output.stdout)?;
-                messages.write()?;
+                messages.write(cook::value_lines(&source))?;
                 return Ok(ExitCode::from(output.status.code().unwrap_or(1) as u8));
             }
         }
@@ -129,12 +130,21 @@ impl Messages {
         None
     }
 
-    /// An error about a variable that evcxr stores and the cell has moved is about storing it alone. evcxr would take
-    /// the other places in it for faults of the cell, and give up showing its value as more than text.
-    fn write(self) -> Result<()> {
+    /// evcxr looks for the cell's own lines in a message to decide what is wrong, and two kinds mislead it.
+    ///
+    /// An error about a variable that it stores and the cell has moved is about storing it alone: the other places in it
+    /// would be faults of the cell. An error in the last expression, whose lines are `value`, is looked at again when
+    /// evcxr has tried to show it otherwise: a note that points elsewhere in the cell would be all of it.
+    fn write(self, value: Option<Range<u64>>) -> Result<()> {
         let mut stderr = std::io::stderr().lock();
         for (line, message) in self.0 {
             match message {
+                Some(mut message) if value.as_ref().is_some_and(|lines| is_within(&message, lines)) => {
+                    for note in message["children"].as_array_mut().into_iter().flatten() {
+                        note["spans"] = json!([]);
+                    }
+                    writeln!(stderr, "{message}")?;
+                }
                 Some(mut message) if is_about_storing(&message) => {
                     let storing = |span: &Value| text_of(span).contains("evcxr_variable_store");
                     if let Some(spans) = message["spans"].as_array_mut() {
@@ -151,8 +161,17 @@ impl Messages {
 }
 
 fn is_about_storing(message: &Value) -> bool {
-    let primary = spans(message).find(|span| span["is_primary"] == true);
-    message["code"]["code"] == "E0382" && primary.is_some_and(|span| text_of(span).contains("evcxr_variable_store.put"))
+    message["code"]["code"] == "E0382"
+        && primary(message).is_some_and(|span| text_of(span).contains("evcxr_variable_store.put"))
+}
+
+fn is_within(message: &Value, lines: &Range<u64>) -> bool {
+    primary(message).and_then(|span| span["line_start"].as_u64()).is_some_and(|line| lines.contains(&line))
+}
+
+/// Where an error is, rather than what it has to do with.
+fn primary(message: &Value) -> Option<&Value> {
+    spans(message).find(|span| span["is_primary"] == true)
 }
 
 fn spans(message: &Value) -> impl Iterator<Item = &Value> {

@@ -4,6 +4,8 @@
 //! the cell says that it begins; which display is its value; and an error that leaves it through `?` is told with its
 //! `Display` text and the place of the `?`, which the standard library hands to `From::from` as the caller.
 
+use std::ops::Range;
+
 /// What is added. A type may not allow all of it.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Added {
@@ -45,10 +47,23 @@ pub fn cook(source: &str, added: Added) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The lines of the source, counted from 1, that hold the value which evcxr shows first.
+pub fn value_lines(source: &str) -> Option<Range<u64>> {
+    let lines: Vec<&str> = source.lines().collect();
+    let (start, end) = value_of(&lines)?;
+    Some(start as u64 + 1..end as u64 + 2)
+}
+
+/// Where `(` and `).evcxr_display();` stand around the value, counted from 0.
+fn value_of<T: AsRef<str>>(lines: &[T]) -> Option<(usize, usize)> {
+    let end = lines.iter().rposition(|line| line.as_ref() == SHOW)?;
+    let start = lines[..end].iter().rposition(|line| line.as_ref() == "(")?;
+    Some((start, end))
+}
+
 /// Turns `( value ).evcxr_display();` into a match on `&( value )` that says so first.
 fn mark_value(lines: &mut [String]) {
-    let Some(end) = lines.iter().rposition(|line| line == SHOW) else { return };
-    let Some(start) = lines[..end].iter().rposition(|line| line == "(") else { return };
+    let Some((start, end)) = value_of(lines) else { return };
     lines[start] = "match &(".into();
     lines[end] = ") { evcxr_value => { ::atomotion::cell::value(); evcxr_value.evcxr_display() } };".into();
 }
@@ -87,6 +102,7 @@ f(a)?
     fn the_value_is_borrowed_and_marked() {
         let cooked = cook(CELL, ALL);
         assert!(cooked.contains("let a = (\n1);\nmatch &(\nf(a)?\n) { evcxr_value =>"), "{cooked}");
+        assert_eq!(value_lines(CELL), Some(9..12));
         let plain = cook(CELL, Added { value: false, ..ALL });
         assert!(plain.contains("(\nf(a)?\n).evcxr_display();"));
     }

@@ -33,6 +33,8 @@ pub struct Engine {
     /// Variables that are gone, and why.
     lost: HashMap<String, String>,
     backtrace: Option<String>,
+    /// The notebook's folder and variables, where the process was started before they were known.
+    home: Option<(PathBuf, Vec<(String, String)>)>,
 }
 
 impl Engine {
@@ -48,8 +50,8 @@ impl Engine {
         interrupt.watch(context.process_handle());
         let folder = session.join("cell");
         let cells = Vec::new();
-        let mut engine =
-            Engine { context, seen, sink, interrupt, folder, cells, lost: HashMap::new(), backtrace: None };
+        let lost = HashMap::new();
+        let mut engine = Engine { context, seen, sink, interrupt, folder, cells, lost, backtrace: None, home: None };
         engine.load_prelude()?;
         Ok(engine)
     }
@@ -61,7 +63,8 @@ impl Engine {
         self.cells.clear();
         self.lost.clear();
         self.backtrace = None;
-        self.load_prelude()
+        self.load_prelude()?;
+        self.go_home()
     }
 
     fn load_prelude(&mut self) -> Result<()> {
@@ -70,23 +73,40 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the user's process one of `folder`, with these environment variables.
-    pub fn move_to(&mut self, folder: &Path, variables: &[(String, String)]) -> Result<()> {
-        let code =
-            format!("::atomotion::cell::enter({:?}, &{variables:?}.map(|(name, value)| (name, value)));", folder);
+    /// Makes the user's process, and those that follow it, one of `folder`, with these environment variables.
+    pub fn move_to(&mut self, folder: PathBuf, variables: Vec<(String, String)>) -> Result<()> {
+        self.home = Some((folder, variables));
+        self.go_home()
+    }
+
+    fn go_home(&mut self) -> Result<()> {
+        let Some((folder, variables)) = &self.home else { return Ok(()) };
+        let code = format!("::atomotion::cell::enter({folder:?}, &{variables:?}.map(|(name, value)| (name, value)));");
         self.context.execute(&code).map_err(|error| error.to_string())?;
         Ok(())
     }
 
+    /// Runs a cell, which `Interrupt::begin` has announced.
     pub fn execute(&mut self, cell: Cell, ask: Ask) -> std::result::Result<(), Report> {
         if cell.code.trim() == ":backtrace" {
+            self.interrupt.end();
             return self.show_backtrace();
+        }
+        if let Some(fault) = syntax::fault(&cell.code) {
+            self.interrupt.end();
+            return Err(report::unbalanced(&fault, &cell));
         }
         let before = self.variables();
         *self.seen() = Seen { running: true, ..Seen::default() };
-        self.interrupt.begin();
         let clock = trace::Clock::start(&self.folder);
-        let mut callbacks = EvalCallbacks { input_reader: &|request| ask(&request.prompt, request.is_password) };
+        let (interrupt, unanswered) = (self.interrupt.clone(), std::cell::Cell::new(false));
+        let mut callbacks = EvalCallbacks {
+            input_reader: &|request| {
+                let answer = ask(&request.prompt, request.is_password);
+                unanswered.set(interrupt.is_asked());
+                answer
+            },
+        };
         let result = self.context.execute_with_callbacks(&cell.code, &mut callbacks);
         if let Some(clock) = clock {
             clock.stop(cell.number);
@@ -95,13 +115,20 @@ impl Engine {
         let seen = std::mem::take(&mut *self.seen());
         self.cells.push(cell);
         let died = matches!(result, Err(Error::SubprocessTerminated(_)));
-        let report = self.report(result, &seen, stop);
+        let mut report = self.report(result, &seen, stop);
+        // What the cell has made of an empty answer is not what went wrong.
+        if unanswered.get() && !died {
+            report = Some(Report::new(Kind::Interrupted, "interrupted while it waited for input"));
+        }
         if !seen.cell_panicked {
             seen.panics.iter().for_each(|panic| (self.sink)(Event::Text(Stream::Err, told(panic))));
         }
         self.backtrace = seen.panics.last().map(|panic| panic.backtrace.clone()).or(self.backtrace.take());
         let report = report.map(|report| self.account(report, &before, died, stop));
         self.remember_moved(&before, report.is_none());
+        if died && let Err(error) = self.go_home() {
+            eprintln!("The new process is not in the notebook's folder: {error}");
+        }
         report.map_or(Ok(()), Err)
     }
 
@@ -121,10 +148,15 @@ impl Engine {
             }
             Ok(_) if seen.cell_panicked => {
                 let main = seen.panics.iter().rev().find(|panic| panic.thread == "main");
-                Some(match main.or(seen.panics.last()) {
-                    Some(panic) => report::panicked(panic, &generated(), &self.cells),
-                    None => Report::new(Kind::Panic, "the cell has panicked"),
-                })
+                let Some(panic) = main.or(seen.panics.last()) else {
+                    return Some(Report::new(Kind::Panic, "the cell has panicked"));
+                };
+                let mut report = report::panicked(panic, &generated(), &self.cells, stop.requested);
+                // A thread that was joined says in its own words what went wrong.
+                for other in seen.panics.iter().filter(|other| *other != panic) {
+                    report = report.note(format!("before it, {}", told(other).trim_end()));
+                }
+                Some(report)
             }
             Ok(_) => Some(match &seen.failed {
                 Some(error) => report::failed(error, &generated(), &self.cells),
@@ -236,9 +268,12 @@ impl Engine {
         let found = self.context.completions(code, at).map_err(|error| error.to_string())?;
         let mut words: Vec<Completion> = Vec::new();
         for item in &found.completions {
-            let hidden = item.code.starts_with("evcxr_") || item.label.starts_with("evcxr_");
-            if !hidden && !words.iter().any(|word| word.code == item.code) {
-                words.push(Completion { code: item.code.clone(), label: item.label.clone(), kind: item.kind });
+            let names = [&item.code, &item.label].map(|name| name.to_lowercase());
+            let hidden = names.iter().any(|name| name.contains("evcxr"));
+            // The name alone: brackets that are put in with it have to be stepped out of.
+            let code = item.code.split('(').next().unwrap_or_default().to_owned();
+            if !hidden && !words.iter().any(|word| word.code == code) {
+                words.push(Completion { code, label: item.label.clone(), kind: item.kind });
             }
         }
         let typed = code.get(found.start_offset..at).unwrap_or_default();
@@ -276,8 +311,7 @@ pub struct Completions {
 fn rank(word: &Completion) -> u8 {
     let everywhere =
         ["into", "try_into", "borrow", "borrow_mut", "type_id", "to_owned", "clone_into", "from", "try_from"];
-    let name = word.code.split('(').next().unwrap_or_default();
-    u8::from(everywhere.contains(&name))
+    u8::from(everywhere.contains(&word.code.as_str()))
 }
 
 /// Notes what an event means for the cell, and passes on what the user sees.
@@ -302,7 +336,8 @@ fn observer(seen: Arc<Mutex<Seen>>, sink: Sink) -> Sink {
 fn told(panic: &Panicked) -> String {
     let file = panic.file.rsplit("/src/").next().unwrap_or(&panic.file);
     let place = if panic.file == "src/lib.rs" { String::new() } else { format!(" ({file}, line {})", panic.line) };
-    format!("thread '{}' panicked: {}{place}\n", panic.thread, panic.message)
+    let thread = if panic.thread == "unnamed" { "a thread".into() } else { format!("thread `{}`", panic.thread) };
+    format!("{thread} panicked: {}{place}\n", panic.message)
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {

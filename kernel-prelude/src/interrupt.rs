@@ -55,7 +55,7 @@ impl Interrupt {
         self.state().process = Some(process);
     }
 
-    /// A cell begins: whatever was asked before is forgotten.
+    /// A cell is about to run: whatever was asked before is forgotten, what is asked from here on concerns it.
     pub fn begin(&self) {
         let mut state = self.state();
         self.write(0);
@@ -91,6 +91,15 @@ impl Interrupt {
                 kill(&mut state);
             }
         });
+    }
+
+    /// Whether the user's process lives.
+    pub fn is_process_alive(&self) -> bool {
+        let state = self.state();
+        state
+            .process
+            .as_ref()
+            .is_none_or(|process| process.lock().is_ok_and(|mut process| matches!(process.try_wait(), Ok(None))))
     }
 
     /// Whether the running cell has been asked to stop.

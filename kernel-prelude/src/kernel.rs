@@ -99,6 +99,7 @@ impl Worker {
     pub async fn execute(&self, cell: Cell, ask: Asking) -> std::result::Result<(), Report> {
         let (done, result) = oneshot::channel();
         self.busy.store(true, Ordering::Release);
+        self.interrupt.begin();
         let gone = || Report::new(crate::report::Kind::Crash, "the kernel has stopped working: restart it");
         if self.jobs.send(Job::Execute(cell, ask, done)).is_err() {
             return Err(gone());
@@ -149,7 +150,7 @@ fn work(engine: &mut Engine, queue: &mpsc::Receiver<Job>, say: &watch::Sender<St
                 let _ = done.send(engine.inspect(&code, at));
             }
             Job::MoveTo(folder, variables) => {
-                if let Err(error) = engine.move_to(&folder, &variables) {
+                if let Err(error) = engine.move_to(folder, variables) {
                     eprintln!("The notebook's folder could not be entered: {error}");
                 }
             }
@@ -210,6 +211,9 @@ pub fn serve(warm: Option<&Path>) -> Result<ExitCode> {
             crate::session::remove_folder(&session);
             break;
         };
+        if (&next.1.folder, &next.1.variables) != (&adoption.folder, &adoption.variables) {
+            worker.send(Job::MoveTo(next.1.folder.clone(), next.1.variables.clone()));
+        }
         (link, adoption) = next;
     }
     Ok(ExitCode::SUCCESS)

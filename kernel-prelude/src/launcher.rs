@@ -23,12 +23,8 @@ pub fn launch(control: &Path) -> Result<ExitCode> {
     let recipe = Recipe::load(&kernel)?;
     let stale = recipe.stale(&kernel)?;
     let control = std::path::absolute(control)?;
-    let adoption = Adoption {
-        folder: std::env::current_dir()?,
-        variables: std::env::vars().filter(|(name, _)| !name.starts_with("ATOMOTION_KERNEL_")).collect(),
-        recipe: recipe.fingerprint(),
-        control,
-    };
+    let adoption =
+        Adoption { folder: std::env::current_dir()?, variables: variables(), recipe: recipe.fingerprint(), control };
     if let Some((link, dir)) = stale.is_none().then(|| adopt(&adoption)).flatten() {
         return stay(link, Keep::Folder(dir));
     }
@@ -40,6 +36,13 @@ pub fn launch(control: &Path) -> Result<ExitCode> {
     let (child, mut link) = start_kernel(&kernel, &recipe, &session.dir, stale.as_deref(), &["serve"])?;
     link.say(&adoption)?;
     stay(link, Keep::Own(session, child))
+}
+
+/// The variables of this process that are text and none of the kernel's own.
+fn variables() -> Vec<(String, String)> {
+    let text =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    text.filter(|(name, _)| !name.starts_with("ATOMOTION_KERNEL_")).collect()
 }
 
 /// A kernel that waits: one that Jupyter has just restarted, or one that was started for the purpose.

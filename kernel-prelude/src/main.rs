@@ -38,6 +38,7 @@ atomotion-kernel repl                    read cells from the terminal or from st
 fn main() -> ExitCode {
     if runtime::is_user_process() {
         runtime::settle();
+        runtime::run();
     }
     evcxr::runtime_hook();
     let args: Vec<String> = std::env::args().collect();

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 const BEGIN: &str = "EVCXR_BEGIN_CONTENT ";
 const END: &str = "EVCXR_END_CONTENT";
-const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
+pub const COMPLETE: &str = "EVCXR_EXECUTION_COMPLETE";
 const PANIC: &str = "EVCXR_PANIC_NOTIFICATION";
 const QUESTION_MARK: &str = "EVCXR_ERROR_OCCURRED";
 const OURS: [&str; 3] = ["ATOMOTION_VALUE", "ATOMOTION_ERROR {", "ATOMOTION_PANIC {"];

@@ -45,7 +45,7 @@ fn run(session: &Path) -> Result<ExitCode> {
     request_on_signal(interrupt.clone());
     let pictures = Mutex::new(Pictures::default());
     let sink: Sink = std::sync::Arc::new(move |event| print(event, &pictures));
-    let mut engine = Engine::start(session, interrupt, sink)?;
+    let mut engine = Engine::start(session, interrupt.clone(), sink)?;
     let mut input = Input::new()?;
     let mut failed = false;
     let mut number = 0;
@@ -55,6 +55,7 @@ fn run(session: &Path) -> Result<ExitCode> {
         }
         number += 1;
         let ask = |prompt: &str, _: bool| ask(prompt);
+        interrupt.begin();
         if let Err(report) = engine.execute(Cell { number, code }, &ask) {
             failed = true;
             let coloured = std::io::stderr().is_terminal();

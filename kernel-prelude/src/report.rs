@@ -1,6 +1,7 @@
 //! What the user reads when a cell fails: first what went wrong, then where in the cell, then what to do.
 
 use crate::relay::{Failed, Panicked};
+use crate::syntax::Fault;
 use evcxr::CompilationError;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -131,11 +132,15 @@ pub fn failed(error: &Failed, generated: &str, cells: &[Cell]) -> Report {
     Report::new(kind, &error.message).at(Place::find(generated, error.line, cells))
 }
 
-pub fn panicked(panic: &Panicked, generated: &str, cells: &[Cell]) -> Report {
+/// `stopped` says that the user has asked the cell to stop: an interruption that was unwrapped is still one.
+pub fn panicked(panic: &Panicked, generated: &str, cells: &[Cell], stopped: bool) -> Report {
     let own = panic.file == "src/lib.rs";
     let place = if own { Some(panic.line) } else { panic.cell_line };
-    let mut report =
-        Report::new(Kind::Panic, &panic.message).at(place.and_then(|line| Place::find(generated, line, cells)));
+    let place = place.and_then(|line| Place::find(generated, line, cells));
+    if stopped && let Some(at) = panic.message.find("interrupted ") {
+        return Report::new(Kind::Interrupted, &panic.message[at..]).at(place);
+    }
+    let mut report = Report::new(Kind::Panic, &panic.message).at(place);
     if !own {
         let file = panic.file.rsplit("/src/").next().unwrap_or(&panic.file);
         let package = panic.file.rsplit("/src/").nth(1).and_then(|path| path.rsplit('/').next()).unwrap_or_default();
@@ -149,7 +154,9 @@ pub fn panicked(panic: &Panicked, generated: &str, cells: &[Cell]) -> Report {
 pub fn crashed(status: &str) -> Report {
     let signal = status.split("signal: ").nth(1).and_then(|rest| rest.split(' ').next());
     let message = match signal.and_then(|number| number.parse::<i32>().ok()) {
-        Some(libc::SIGSEGV) => "segmentation fault: unsafe code, or a recursion without end".to_owned(),
+        Some(libc::SIGSEGV) => {
+            "segmentation fault: unsafe code, or a stack that a recursion without end has filled".to_owned()
+        }
         Some(libc::SIGABRT) => "the process has aborted".to_owned(),
         Some(libc::SIGKILL) => "the process was killed: perhaps the machine has run out of memory".to_owned(),
         Some(libc::SIGILL) => "illegal instruction".to_owned(),
@@ -161,6 +168,25 @@ pub fn crashed(status: &str) -> Report {
         },
     };
     Report::new(Kind::Crash, &message)
+}
+
+/// A bracket without its other half.
+pub fn unbalanced(fault: &Fault, cell: &Cell) -> Report {
+    let mut report = Report::new(Kind::CompileError, &fault.message);
+    if let Some(head) = report.lines.first_mut() {
+        *head = format!("{RED}error{PLAIN}: {BOLD}{}{PLAIN}", fault.message);
+    }
+    let text = cell.code.lines().nth(fault.line - 1).unwrap_or_default().to_owned();
+    let indent = indent(&text, fault.column);
+    let width = fault.line.to_string().len();
+    report = report.at(Some(Place { cell: cell.number, line: fault.line, text }));
+    report.lines.push(format!("{BLUE}{:>width$} |{PLAIN} {indent}{RED}^{PLAIN}", ""));
+    report
+}
+
+/// White space as wide as the first characters of a line. Tabs stay tabs, so that marks stand under what they mean.
+fn indent(line: &str, characters: usize) -> String {
+    line.chars().take(characters).map(|char| if char == '\t' { '\t' } else { ' ' }).collect()
 }
 
 /// Errors of the compiler. `lost` tells of variables that are gone why they are.
@@ -226,12 +252,7 @@ fn marked_lines(error: &CompilationError, cell: &Cell) -> Vec<String> {
         let end = if span.end_line > span.start_line { text.chars().count() + 1 } else { span.end_column };
         let length = end.saturating_sub(span.start_column).max(1);
         let (colour, sign) = if mark.is_primary { (RED, "^") } else { (BLUE, "-") };
-        // Tabs stay tabs, so that the marks stand under what they mean.
-        let indent: String = text
-            .chars()
-            .take(span.start_column.saturating_sub(1))
-            .map(|char| if char == '\t' { '\t' } else { ' ' })
-            .collect();
+        let indent = indent(text, span.start_column.saturating_sub(1));
         let label = plain(&mark.label);
         let label = label.lines().next().unwrap_or_default();
         shown.push(format!("{BLUE}{:>width$} |{PLAIN} {indent}{colour}{} {label}{PLAIN}", "", sign.repeat(length)));

@@ -1,6 +1,9 @@
 //! The process that loads and runs the user's code: this executable, started again by evcxr.
 
-use crate::{environment, relay};
+use crate::{Result, environment, relay};
+use std::ffi::{CStr, CString, c_void};
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::process::parent_id;
 use std::path::Path;
 use std::time::Duration;
@@ -43,4 +46,60 @@ pub fn settle() {
         // SAFETY: ends the process at once; nothing of the user's code is to run any more.
         unsafe { libc::_exit(1) };
     });
+}
+
+/// Runs the cells that the kernel sends until it hangs up.
+///
+/// In place of evcxr's loop, which holds the lock of standard input while a cell runs: cells share this executable's
+/// standard library, and one that reads its input would wait for ever.
+pub fn run() -> ! {
+    let mut variables = std::ptr::null_mut();
+    loop {
+        match read_line().and_then(|line| line.map(|line| load_and_run(&line, variables)).transpose()) {
+            Ok(Some(stored)) => variables = stored,
+            Ok(None) => std::process::exit(0),
+            Err(error) => {
+                eprintln!("The cell could not be loaded: {error}");
+                std::process::exit(99);
+            }
+        }
+    }
+}
+
+/// A line of standard input, and not a byte more: what follows may be for the cell to read.
+fn read_line() -> Result<Option<String>> {
+    let mut input = std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    loop {
+        match input.read_exact(&mut byte) {
+            Ok(()) if byte[0] == b'\n' => return Ok(Some(String::from_utf8(line)?)),
+            Ok(()) => line.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// `LOAD_AND_RUN library function`: the function takes the variables and returns them.
+fn load_and_run(line: &str, variables: *mut c_void) -> Result<*mut c_void> {
+    let Some((library, function)) = line.strip_prefix("LOAD_AND_RUN ").and_then(|rest| rest.rsplit_once(' ')) else {
+        // An answer that the cell which asked has not read.
+        return Ok(variables);
+    };
+    let (library, function) = (CString::new(library)?, CString::new(function)?);
+    // SAFETY: evcxr has compiled the library, with this function, for this call. It stays loaded for as long as the
+    // process lives: variables may be of its types, and threads may run its code.
+    let stored = unsafe {
+        let handle = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY);
+        if handle.is_null() {
+            return Err(CStr::from_ptr(libc::dlerror()).to_string_lossy().into());
+        }
+        let address = libc::dlsym(handle, function.as_ptr());
+        if address.is_null() {
+            return Err(format!("{library:?} has no {function:?}").into());
+        }
+        std::mem::transmute::<*mut c_void, extern "C" fn(*mut c_void) -> *mut c_void>(address)(variables)
+    };
+    println!("{}", relay::COMPLETE);
+    Ok(stored)
 }

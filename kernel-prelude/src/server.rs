@@ -6,7 +6,7 @@
 
 use crate::kernel::{State, Worker};
 use crate::relay::{Bundle, Event, Sink, Stream};
-use crate::report::{Cell, Report};
+use crate::report::{Cell, Kind, Report};
 use crate::syntax::{self, Completeness};
 use crate::{Result, recipe};
 use jupyter_protocol::messaging::*;
@@ -15,10 +15,11 @@ use jupyter_zmq_client as zmq;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc as std_mpsc};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use zeromq::{SocketRecv, SocketSend};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ended {
@@ -73,6 +74,8 @@ struct Server {
     current: Arc<Mutex<Current>>,
     /// Where the answer to a question that a cell has asked goes.
     answer: Arc<Mutex<Option<std_mpsc::Sender<String>>>>,
+    /// Tells the cell that waits for the kernel to start that it is not wanted any more.
+    stop: Arc<Notify>,
     end: UnboundedSender<Ended>,
 }
 
@@ -84,7 +87,14 @@ async fn serve(info: &ConnectionInfo, worker: &Worker) -> Result<Ended> {
     let (mut control_send, mut control) = zmq::create_kernel_control_connection(info, &session).await?.split();
     let (mut stdin_send, mut stdin) = zmq::create_kernel_stdin_connection(info, &session).await?.split();
 
-    tokio::spawn(async move { while heartbeat.single_heartbeat().await.is_ok() {} });
+    // The protocol wants the same bytes back, not the crate's own "pong".
+    tokio::spawn(async move {
+        while let Ok(ping) = heartbeat.socket.recv().await {
+            if heartbeat.socket.send(ping).await.is_err() {
+                break;
+            }
+        }
+    });
     let (iopub_tx, mut iopub_rx) = unbounded_channel::<JupyterMessage>();
     tokio::spawn(async move {
         while let Some(message) = iopub_rx.recv().await {
@@ -113,6 +123,7 @@ async fn serve(info: &ConnectionInfo, worker: &Worker) -> Result<Ended> {
         stdin: stdin_tx,
         current: Arc::default(),
         answer: Arc::default(),
+        stop: Arc::default(),
         end,
     };
     worker.hub.set(Some(server.sink()));
@@ -224,6 +235,7 @@ impl Server {
             JupyterMessageContent::KernelInfoRequest(_) => Some(kernel_info().as_child_of(&request)),
             JupyterMessageContent::InterruptRequest(_) => {
                 self.worker.interrupt.request();
+                self.stop.notify_waiters();
                 Some(InterruptReply::new().as_child_of(&request))
             }
             JupyterMessageContent::ShutdownRequest(asked) => {
@@ -285,15 +297,12 @@ impl Server {
         let result = if empty {
             Ok(())
         } else {
-            let mut state = self.worker.state.clone();
-            let state = state.wait_for(|state| *state != State::Starting).await.map(|state| state.clone());
-            match state {
-                Ok(State::Ready) => {
+            match self.started().await {
+                Ok(()) => {
                     let cell = Cell { number, code: asked.code.clone() };
                     self.worker.execute(cell, self.asking(request, asked.allow_stdin)).await
                 }
-                Ok(State::Failed(reason)) => Err(Report::new(crate::report::Kind::Crash, &reason)),
-                _ => Err(Report::new(crate::report::Kind::Crash, "the kernel has stopped working: restart it")),
+                Err(report) => Err(report),
             }
         };
         let execution_count = ExecutionCount::new(number as usize);
@@ -320,6 +329,22 @@ impl Server {
         self.current().running = false;
         self.publish(Status::idle(), Some(request));
         failed
+    }
+
+    /// Waits until cells can run, or the user waits no longer.
+    async fn started(&self) -> std::result::Result<(), Report> {
+        let mut state = self.worker.state.clone();
+        let known = tokio::select! {
+            known = state.wait_for(|state| *state != State::Starting) => known.map(|state| state.clone()),
+            () = self.stop.notified() => {
+                return Err(Report::new(Kind::Interrupted, "interrupted before the kernel had started"));
+            }
+        };
+        match known {
+            Ok(State::Ready) => Ok(()),
+            Ok(State::Failed(reason)) => Err(Report::new(Kind::Crash, &reason)),
+            _ => Err(Report::new(Kind::Crash, "the kernel has stopped working: restart it")),
+        }
     }
 
     /// Makes outputs those of this request; returns the cell's number.
@@ -354,22 +379,25 @@ impl Server {
             loop {
                 match answer.recv_timeout(Duration::from_millis(100)) {
                     Ok(line) => return line,
-                    Err(std_mpsc::RecvTimeoutError::Timeout) if !server.worker.interrupt.is_asked() => {}
+                    Err(std_mpsc::RecvTimeoutError::Timeout) if server.is_waited_for() => {}
                     Err(_) => return String::new(),
                 }
             }
         })
     }
 
+    /// Whether there still is a cell that wants an answer.
+    fn is_waited_for(&self) -> bool {
+        !self.worker.interrupt.is_asked() && self.worker.interrupt.is_process_alive()
+    }
+
     /// Sends what a cell writes to the front end.
     fn sink(&self) -> Sink {
-        let (server, before_the_first) = (self.clone(), AtomicBool::new(true));
+        let server = self.clone();
         Arc::new(move |event| {
             let mut current = server.current();
-            if current.parent.is_some() {
-                before_the_first.store(false, Ordering::Relaxed);
-            } else if before_the_first.load(Ordering::Relaxed) {
-                // The prelude's.
+            // The prelude's, also where a cell already waits.
+            if current.parent.is_none() || *server.worker.state.borrow() == State::Starting {
                 return;
             }
             let content: JupyterMessageContent = match event {
@@ -441,7 +469,7 @@ fn display(bundle: Bundle, current: &mut Current) -> Option<JupyterMessageConten
         None if bundle.is_value && current.silent => return None,
         None if bundle.is_value => {
             let execution_count = ExecutionCount::new(current.count as usize);
-            ExecuteResult { execution_count, data, metadata, transient: None }.into()
+            ExecuteResult { execution_count, data, metadata, transient: Some(Transient::default()) }.into()
         }
         None => DisplayData { data, metadata, transient: None }.into(),
     })

@@ -1,7 +1,7 @@
 //! What can be said of a cell by reading it alone.
 
 use ra_ap_syntax::ast::{self, HasModuleItem, HasName};
-use ra_ap_syntax::{AstNode, Edition, SourceFile};
+use ra_ap_syntax::{AstNode, Edition, SourceFile, SyntaxKind};
 
 const OPENING: &str = "fn cell() {\n";
 
@@ -17,11 +17,80 @@ pub fn completeness(cell: &str) -> Completeness {
     let code = code(cell);
     let end = OPENING.len() + code.trim_end().len();
     let parsed = parse(&code);
-    let errors: Vec<usize> = parsed.errors().iter().map(|error| usize::from(error.range().start())).collect();
-    match errors.iter().min() {
+    let errors: Vec<(usize, String)> =
+        parsed.errors().iter().map(|error| (usize::from(error.range().start()), error.to_string())).collect();
+    let unended = |text: &str| ["`*/`", "the string literal"].iter().any(|what| text.contains(what));
+    if errors.iter().any(|(_, text)| text.contains("Missing trailing") && unended(text)) {
+        return Completeness::Incomplete;
+    }
+    match brackets(&parsed, &code) {
+        Brackets::Wrong { .. } => return Completeness::Invalid,
+        Brackets::Open { .. } => return Completeness::Incomplete,
+        Brackets::Balanced => {}
+    }
+    match errors.iter().map(|(at, _)| at).min() {
         None => Completeness::Complete,
-        Some(first) if *first >= end || has_open_ends(&code) => Completeness::Incomplete,
+        Some(first) if *first >= end => Completeness::Incomplete,
         Some(_) => Completeness::Invalid,
+    }
+}
+
+/// A bracket without its other half: evcxr would put it among its own, and the compiler would complain about those.
+#[derive(Debug, PartialEq)]
+pub struct Fault {
+    pub message: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 0.
+    pub column: usize,
+}
+
+/// The first bracket of the cell that has no other half.
+pub fn fault(cell: &str) -> Option<Fault> {
+    let code = code(cell);
+    let (at, message) = match brackets(&parse(&code), &code) {
+        Brackets::Balanced => return None,
+        Brackets::Open { at, bracket } => (at, format!("this `{bracket}` is never closed")),
+        Brackets::Wrong { at, bracket, open: None } => (at, format!("this `{bracket}` closes nothing")),
+        Brackets::Wrong { at, bracket, open: Some(open) } => (at, format!("this `{bracket}` closes a `{open}`")),
+    };
+    let before = &code[..at];
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    Some(Fault { message, line: before.matches('\n').count() + 1, column: before[start..].chars().count() })
+}
+
+/// How the brackets of a cell go together; places are bytes of the cell.
+enum Brackets {
+    Balanced,
+    Open { at: usize, bracket: String },
+    Wrong { at: usize, bracket: String, open: Option<String> },
+}
+
+fn brackets(parsed: &ra_ap_syntax::Parse<SourceFile>, code: &str) -> Brackets {
+    let own = OPENING.len()..OPENING.len() + code.len();
+    let root = parsed.syntax_node();
+    let tokens = root.descendants_with_tokens().filter_map(|element| element.into_token());
+    let mut open: Vec<(SyntaxKind, usize, String)> = Vec::new();
+    for token in tokens.filter(|token| own.contains(&usize::from(token.text_range().start()))) {
+        let (at, text) = (usize::from(token.text_range().start()) - own.start, token.text().to_owned());
+        let opens_with = match token.kind() {
+            kind @ (SyntaxKind::L_PAREN | SyntaxKind::L_BRACK | SyntaxKind::L_CURLY) => {
+                open.push((kind, at, text));
+                continue;
+            }
+            SyntaxKind::R_PAREN => SyntaxKind::L_PAREN,
+            SyntaxKind::R_BRACK => SyntaxKind::L_BRACK,
+            SyntaxKind::R_CURLY => SyntaxKind::L_CURLY,
+            _ => continue,
+        };
+        match open.pop() {
+            Some((kind, ..)) if kind == opens_with => {}
+            last => return Brackets::Wrong { at, bracket: text, open: last.map(|(_, _, bracket)| bracket) },
+        }
+    }
+    match open.pop() {
+        Some((_, at, bracket)) => Brackets::Open { at, bracket },
+        None => Brackets::Balanced,
     }
 }
 
@@ -59,29 +128,6 @@ fn parse(code: &str) -> ra_ap_syntax::Parse<SourceFile> {
     SourceFile::parse(&format!("{OPENING}{code}\n}}"), Edition::Edition2024)
 }
 
-/// Whether a bracket or a quote is open. Comments and character literals are not looked into closely: the parser is
-/// the judge, this only tells "more is to come" from "wrong".
-fn has_open_ends(code: &str) -> bool {
-    let mut depth = 0;
-    let mut quoted = false;
-    for line in code.lines() {
-        let mut chars = line.chars();
-        while let Some(char) = chars.next() {
-            match char {
-                '\\' if quoted => {
-                    chars.next();
-                }
-                '"' => quoted = !quoted,
-                '/' if !quoted && chars.as_str().starts_with('/') => break,
-                '(' | '[' | '{' if !quoted => depth += 1,
-                ')' | ']' | '}' if !quoted => depth -= 1,
-                _ => {}
-            }
-        }
-    }
-    depth > 0 || quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,10 +148,25 @@ mod tests {
             ("frame\n    .lazy()\n    .filter(", Incomplete),
             ("let = 3;", Invalid),
             ("fn f() }", Invalid),
+            ("}", Invalid),
+            ("let a = (1];", Invalid),
+            ("/* open", Incomplete),
+            ("let a = '(';", Complete),
+            ("let a = r#\"one\ntwo", Incomplete),
         ];
         for (cell, expected) in cases {
             assert_eq!(completeness(cell), expected, "{cell:?}");
         }
+    }
+
+    #[test]
+    fn brackets_without_their_other_half_are_found() {
+        let found = |cell: &str| fault(cell).map(|fault| (fault.line, fault.column));
+        assert_eq!(found("let a = (1, [2, '(']); // ("), None);
+        assert_eq!(found(":dep x\nlet µ = 1;\n µ }"), Some((3, 3)));
+        assert_eq!(found("let a = [1, 2;\nlet b = 3;"), Some((1, 8)));
+        assert_eq!(found("println!(\"{}\", [1)"), Some((1, 17)));
+        assert_eq!(fault("(1]").unwrap().message, "this `]` closes a `(`");
     }
 
     #[test]

@@ -17,5 +17,7 @@ let atomotion_warm_up = || -> std::result::Result<(), Box<dyn std::error::Error>
     Ok(drop(text))
 };
 let atomotion_warm_up = ();
+// evcxr allows `?` once it has met one, and until then shows the value of a cell that has one as bare text.
+std::result::Result::<(), String>::Ok(())?;
 // Tells evcxr to forget the variables of this cell.
 println!("EVCXR_ERROR_OCCURRED");

@@ -2,11 +2,13 @@
 //!
 //! Everything is told to the kernel as one line on standard output (see `kernel-prelude/README.md`).
 
+mod stack;
+
 use crate::error::said_by_libtorch;
 use crate::progress;
 use crate::show::write_out;
 use serde_json::json;
-use std::backtrace::Backtrace;
+use stack::Frame;
 use std::panic::{Location, PanicHookInfo};
 use std::sync::Once;
 
@@ -49,7 +51,7 @@ pub fn enter(folder: &str, variables: &[(&str, &str)]) {
 /// Runs while the thread is panicking, where another panic would end the process: nothing here may panic.
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("a panic without a message");
-    let backtrace = Backtrace::force_capture().to_string();
+    let frames = stack::capture();
     let thread = std::thread::current();
     let place = panic.location();
     let told = json!({
@@ -58,8 +60,8 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
         "line": place.map(Location::line),
         "column": place.map(Location::column),
         "thread": thread.name().unwrap_or("unnamed"),
-        "cell_line": cell_line(&backtrace),
-        "backtrace": format!("{message}\n{backtrace}"),
+        "cell_line": cell_line(&frames),
+        "backtrace": format!("{message}\n{}", stack::text(&frames)),
     });
     write_out(&format!("ATOMOTION_PANIC {told}\n"));
 }
@@ -76,19 +78,10 @@ fn in_words(message: &str) -> String {
 }
 
 /// The line of the innermost frame that is code of a cell.
-fn cell_line(backtrace: &str) -> Option<u32> {
-    let mut name = "";
-    let mut frames = vec![];
-    for line in backtrace.lines().map(str::trim) {
-        match line.strip_prefix("at ") {
-            None => name = line,
-            Some(place) => frames.extend(place.split_once("src/lib.rs:").map(|(folder, line)| (name, folder, line))),
-        }
-    }
+fn cell_line(frames: &[Frame]) -> Option<u32> {
     // Cells are the crate `ctx`. Functions that were inlined do not say so, but they are in the same file.
-    let (_, cell, _) = frames.iter().find(|(name, ..)| name.contains("ctx::") || name.contains("run_user_code"))?;
-    let (_, _, line) = frames.iter().find(|(_, folder, _)| folder == cell)?;
-    line.split(':').next()?.parse().ok()
+    let cell = frames.iter().find(|frame| frame.name.contains("ctx::") || frame.name.contains("run_user_code"))?;
+    frames.iter().find(|frame| frame.line > 0 && frame.file == cell.file).map(|frame| frame.line)
 }
 
 #[cfg(test)]
@@ -107,21 +100,16 @@ mod tests {
 
     #[test]
     fn the_innermost_frame_of_a_cell_is_found() {
-        let backtrace = "\
-   0: atomotion::cell::tell_panic
-   1: core::panicking::panic_fmt
-             at /rustc/59807616/library/core/src/panicking.rs:80:14
-   2: core::ops::function::call
-             at /rustc/59807616/library/std/src/lib.rs:7:5
-   3: inlined
-             at ./src/lib.rs:12:5
-   4: ctx::helper
-             at ./src/lib.rs:20:5
-   5: run_user_code_3
-             at ./src/lib.rs:40:9
-";
-        assert_eq!(cell_line(backtrace), Some(12));
-        assert_eq!(cell_line("   0: main\n             at ./src/lib.rs:3:1\n"), None);
-        assert_eq!(cell_line(""), None);
+        let frame = |name: &str, file: &str, line| Frame { name: name.into(), file: file.into(), line };
+        let frames = [
+            frame("core::panicking::panic_fmt", "library/core/src/panicking.rs", 80),
+            frame("core::ops::function::call", "library/std/src/lib.rs", 7),
+            frame("inlined", "./src/lib.rs", 12),
+            frame("ctx::helper", "./src/lib.rs", 20),
+            frame("run_user_code_3", "./src/lib.rs", 40),
+        ];
+        assert_eq!(cell_line(&frames), Some(12));
+        assert_eq!(cell_line(&frames[..2]), None);
+        assert_eq!(cell_line(&[]), None);
     }
 }

@@ -287,7 +287,13 @@ impl Engine {
 
     /// What is known of the name at a byte of the code, as text and as HTML.
     pub fn inspect(&mut self, code: &str, at: usize) -> Option<(String, String)> {
-        self.context.hover_at(code, at).ok().filter(|(plain, _)| plain != "No documentation found")
+        // evcxr reads no further than the place: it is to see the whole name. A method it knows only by its bracket.
+        let rest = &code[at..];
+        let name = &code[..at + rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len())];
+        let forms = [(name.to_owned(), name.len()), (format!("{name}()"), name.len() + 1)];
+        forms.into_iter().find_map(|(code, at)| {
+            self.context.hover_at(&code, at).ok().filter(|(plain, _)| plain != "No documentation found")
+        })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import zmq
-from jupyter_client import KernelManager
+from jupyter_client import BlockingKernelClient, KernelManager
 
 NAME = "atomotion"
 FIRST_CELL_S = 180
@@ -162,7 +162,7 @@ class Client:
 
     def connect(self):
         """Connects, and makes sure that what the kernel publishes arrives."""
-        self.client = self.manager.client()
+        self.client = self.front_end()
         self.client.start_channels(hb=False)
         self.channels = {channel.socket: name for name, channel in [
             ("shell", self.client.shell_channel), ("control", self.client.control_channel),
@@ -180,6 +180,12 @@ class Client:
                 self.info = info
                 return
             assert time.monotonic() < end, f"the kernel did not answer kernel_info within {FIRST_CELL_S} s"
+
+    def front_end(self):
+        """A session of its own, as every program that connects to a running kernel has."""
+        client = BlockingKernelClient(connection_file=self.manager.connection_file)
+        client.load_connection_file()
+        return client
 
     def disconnect(self):
         self.client.stop_channels()

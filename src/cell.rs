@@ -15,7 +15,7 @@ use std::sync::Once;
 /// The start of a cell. The first one of a process makes panics tell the kernel where they happened.
 pub fn begin() {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| std::panic::set_hook(Box::new(|panic| tell_panic(panic))));
+    HOOK.call_once(|| std::panic::set_hook(Box::new(tell_panic)));
 }
 
 /// The display that follows is the cell's value.
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_panic_of_libtorch_is_one_sentence() {
         let panic = std::panic::catch_unwind(|| {
-            tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu)).reshape([7]);
+            let _ = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu)).reshape([7]);
         });
         let message = panic.unwrap_err().downcast_ref::<String>().unwrap().clone();
         assert_eq!(in_words(&message), "libtorch: shape '[7]' is invalid for input of size 6", "{message}");

@@ -96,6 +96,8 @@ fn stock(place: &Place, shared: &Path, board: &Board) -> Result<Value, String> {
             "EVCXR_TMPDIR": session,
             "EVCXR_CONFIG_DIR": home.join("config"),
             "LIBTORCH": place.libtorch_link(),
+            // Its own run path is one folder off, which only under the system's temporary folder does no harm.
+            "LD_LIBRARY_PATH": Rust::find(place)?.standard_library(),
         },
         "setup": setup,
     }))

@@ -73,12 +73,12 @@ impl Memory {
             expected_false: labels.expected_false,
             losses: Vec::with_capacity(training.steps),
         }
-        .as_stored()
+        .into_stored()
     }
 
     /// What comes back from a file: JSON may change the last bit of a number, and a training that goes on from a
     /// checkpoint must not differ from one that was never stopped. So both begin with numbers that come back the same.
-    fn as_stored(self) -> Memory {
+    fn into_stored(self) -> Memory {
         let again = |m: &Memory| serde_json::from_str(&serde_json::to_string(m).ok()?).ok();
         std::iter::successors(Some(self.clone()), again).take(4).last().unwrap_or(self)
     }

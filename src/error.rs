@@ -46,7 +46,7 @@ pub enum Error {
     #[error("figure: {0}")]
     Figure(String),
     /// The user asked the cell to stop, and it did.
-    #[error("interrupted {doing}. Kept: {kept}")]
+    #[error("interrupted {doing}.\nKept: {kept}")]
     Interrupted {
         /// What was under way, and how far it was: "after 120 of 400 training steps".
         doing: String,

@@ -3,10 +3,11 @@
 use crate::interrupt::{self, Interrupt};
 use crate::relay::{self, Bundle, Event, Failed, Panicked, Sink, Stream};
 use crate::report::{self, Cell, Kind, Report};
-use crate::{Result, environment, syntax, trace};
+use crate::{Result, cell, environment, syntax, trace};
 use evcxr::{CommandContext, Error, EvalCallbacks, EvalOutputs};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What was seen of the running cell.
@@ -41,7 +42,9 @@ impl Engine {
     /// Starts evcxr in the session's folder, and loads the prelude. What cells write goes to `sink`.
     pub fn start(session: &Path, interrupt: Interrupt, sink: Sink) -> Result<Engine> {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        relay::listen(&environment::relay_socket(session), observer(Arc::clone(&seen), Arc::clone(&sink)))?;
+        let started = Arc::new(AtomicBool::new(false));
+        let observer = observer(Arc::clone(&seen), after(Arc::clone(&started), Arc::clone(&sink)));
+        relay::listen(&environment::relay_socket(session), observer)?;
         let (context, outputs) = CommandContext::new().map_err(|error| error.to_string())?;
         // Next to nothing comes this way: user processes hand their outputs to the relay.
         for lines in [outputs.stdout, outputs.stderr] {
@@ -53,6 +56,7 @@ impl Engine {
         let lost = HashMap::new();
         let mut engine = Engine { context, seen, sink, interrupt, folder, cells, lost, backtrace: None, home: None };
         engine.load_prelude()?;
+        started.store(true, Ordering::Release);
         Ok(engine)
     }
 
@@ -271,7 +275,7 @@ impl Engine {
             let names = [&item.code, &item.label].map(|name| name.to_lowercase());
             let hidden = names.iter().any(|name| name.contains("evcxr"));
             // The name alone: brackets that are put in with it have to be stepped out of.
-            let code = item.code.split('(').next().unwrap_or_default().to_owned();
+            let code = item.code.split(['(', '{', ' ']).next().unwrap_or_default().to_owned();
             if !hidden && !words.iter().any(|word| word.code == code) {
                 words.push(Completion { code, label: item.label.clone(), kind: item.kind });
             }
@@ -291,9 +295,12 @@ impl Engine {
         let rest = &code[at..];
         let name = &code[..at + rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len())];
         let forms = [(name.to_owned(), name.len()), (format!("{name}()"), name.len() + 1)];
-        forms.into_iter().find_map(|(code, at)| {
+        let found = forms.into_iter().find_map(|(code, at)| {
             self.context.hover_at(&code, at).ok().filter(|(plain, _)| plain != "No documentation found")
-        })
+        })?;
+        // Headings of documentation are those of a page, not of a note beside a cell.
+        let html = without_crate(&found.1).replace("<h1>", "<h4>").replace("</h1>", "</h4>");
+        Some((without_crate(&found.0), html))
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -318,6 +325,26 @@ fn rank(word: &Completion) -> u8 {
     let everywhere =
         ["into", "try_into", "borrow", "borrow_mut", "type_id", "to_owned", "clone_into", "from", "try_from"];
     u8::from(everywhere.contains(&word.code.as_str()))
+}
+
+/// What is known of a name begins with where it is from: nobody knows the crate that evcxr makes of cells.
+fn without_crate(known: &str) -> String {
+    const FRAME: [&str; 2] = ["<pre><code class=\"language-rust\">", "\n</code></pre>\n"];
+    let (start, rest) = known.strip_prefix(FRAME[0]).map_or(("", known), |rest| (FRAME[0], rest));
+    match rest.strip_prefix(cell::CRATE) {
+        Some(path) if path.starts_with("::") => format!("{start}{}", &path[2..]),
+        Some(rest) if rest.starts_with('\n') => rest.strip_prefix(FRAME[1]).unwrap_or(rest.trim_start()).to_owned(),
+        _ => known.to_owned(),
+    }
+}
+
+/// Events before the engine has started are of what evcxr evaluates for itself.
+fn after(started: Arc<AtomicBool>, sink: Sink) -> Sink {
+    Arc::new(move |event| {
+        if started.load(Ordering::Acquire) {
+            sink(event);
+        }
+    })
 }
 
 /// Notes what an event means for the cell, and passes on what the user sees.
@@ -348,4 +375,22 @@ fn told(panic: &Panicked) -> String {
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_names_no_generated_crate() {
+        let html = |place: &str| format!("<pre><code class=\"language-rust\">{place}\n</code></pre>\n<p>docs</p>");
+        assert_eq!(without_crate("ctx\n\nfn f()"), "fn f()");
+        assert_eq!(without_crate("ctx::Site\n\nfn g()"), "Site\n\nfn g()");
+        assert_eq!(without_crate(&html("ctx")), "<p>docs</p>");
+        assert_eq!(without_crate(&html("ctx::Site")), html("Site"));
+        for other in ["ctxt\n\nfn f()", "let movie: Movie", ""] {
+            assert_eq!(without_crate(other), other);
+            assert_eq!(without_crate(&html(other)), html(other));
+        }
+    }
 }

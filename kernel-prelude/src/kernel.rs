@@ -30,7 +30,8 @@ pub enum State {
 }
 
 type Done<T> = oneshot::Sender<T>;
-type Asking = Box<dyn Fn(&str, bool) -> String + Send>;
+/// How a cell asks the person at the front end: the prompt, and whether to hide what is typed.
+pub type Asking = Box<dyn Fn(&str, bool) -> String + Send>;
 
 enum Job {
     Execute(Cell, Asking, Done<std::result::Result<(), Report>>),

@@ -10,7 +10,6 @@ use std::fmt::Write as _;
 const RED: &str = "\x1b[1;31m";
 const BLUE: &str = "\x1b[34m";
 const BOLD: &str = "\x1b[1m";
-const CYAN: &str = "\x1b[36m";
 const PLAIN: &str = "\x1b[0m";
 
 /// How a cell failed.
@@ -70,7 +69,7 @@ impl Report {
 
     /// Adds what the reader should know or do.
     pub fn note(mut self, note: impl AsRef<str>) -> Report {
-        self.lines.extend(note.as_ref().lines().map(|line| format!("{CYAN}{line}{PLAIN}")));
+        self.lines.extend(note.as_ref().lines().map(str::to_owned));
         self
     }
 }
@@ -128,8 +127,9 @@ fn positions(cell: &Cell, matches: impl Fn(&str) -> bool) -> Vec<usize> {
 
 /// An error that left the cell through `?`.
 pub fn failed(error: &Failed, generated: &str, cells: &[Cell]) -> Report {
-    let kind = if error.kind == "interrupted" { Kind::Interrupted } else { Kind::Error };
-    Report::new(kind, &error.message).at(Place::find(generated, error.line, cells))
+    let stopped = error.message.strip_prefix("interrupted ").filter(|_| error.kind == "interrupted");
+    let (kind, message) = stopped.map_or((Kind::Error, error.message.as_str()), |what| (Kind::Interrupted, what));
+    Report::new(kind, message).at(Place::find(generated, error.line, cells))
 }
 
 /// `stopped` says that the user has asked the cell to stop: an interruption that was unwrapped is still one.
@@ -137,8 +137,8 @@ pub fn panicked(panic: &Panicked, generated: &str, cells: &[Cell], stopped: bool
     let own = panic.file == "src/lib.rs";
     let place = if own { Some(panic.line) } else { panic.cell_line };
     let place = place.and_then(|line| Place::find(generated, line, cells));
-    if stopped && let Some(at) = panic.message.find("interrupted ") {
-        return Report::new(Kind::Interrupted, &panic.message[at..]).at(place);
+    if stopped && let Some((_, what)) = panic.message.split_once("interrupted ") {
+        return Report::new(Kind::Interrupted, what).at(place);
     }
     let mut report = Report::new(Kind::Panic, &panic.message).at(place);
     if !own {
@@ -226,7 +226,7 @@ fn compile_error(error: &CompilationError, cell: &Cell, lost: &HashMap<String, S
     for note in notes {
         let mut lines = note.lines().filter(|line| !line.trim().is_empty());
         let first = lines.next().unwrap_or_default();
-        report.lines.push(format!("  {CYAN}= help:{PLAIN} {first}"));
+        report.lines.push(format!("  {BLUE}= help:{PLAIN} {first}"));
         report.lines.extend(lines.map(|line| format!("          {line}")));
     }
     report
@@ -255,7 +255,7 @@ fn marked_lines(error: &CompilationError, cell: &Cell) -> Vec<String> {
         let indent = indent(text, span.start_column.saturating_sub(1));
         let label = plain(&mark.label);
         let label = label.lines().next().unwrap_or_default();
-        shown.push(format!("{BLUE}{:>width$} |{PLAIN} {indent}{colour}{} {label}{PLAIN}", "", sign.repeat(length)));
+        shown.push(format!("{BLUE}{:>width$} |{PLAIN} {indent}{colour}{}{PLAIN} {label}", "", sign.repeat(length)));
     }
     shown
 }

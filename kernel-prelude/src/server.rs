@@ -4,7 +4,7 @@
 //! evcxr is then empty. A front end takes the last status it hears for the kernel's, so whoever is answered while a
 //! cell runs hears "idle" for their question, and then "busy" again for the cell.
 
-use crate::kernel::{State, Worker};
+use crate::kernel::{Asking, State, Worker};
 use crate::relay::{Bundle, Event, Sink, Stream};
 use crate::report::{Cell, Kind, Report};
 use crate::syntax::{self, Completeness};
@@ -366,7 +366,7 @@ impl Server {
     }
 
     /// What a cell calls to ask the person at the front end something.
-    fn asking(&self, request: &JupyterMessage, allowed: bool) -> Box<dyn Fn(&str, bool) -> String + Send> {
+    fn asking(&self, request: &JupyterMessage, allowed: bool) -> Asking {
         let (server, request) = (self.clone(), request.clone());
         Box::new(move |prompt, password| {
             if !allowed {
@@ -396,8 +396,7 @@ impl Server {
         let server = self.clone();
         Arc::new(move |event| {
             let mut current = server.current();
-            // The prelude's, also where a cell already waits.
-            if current.parent.is_none() || *server.worker.state.borrow() == State::Starting {
+            if current.parent.is_none() {
                 return;
             }
             let content: JupyterMessageContent = match event {

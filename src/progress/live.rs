@@ -70,7 +70,7 @@ impl Curve {
         if points.len() < 2 {
             return String::new();
         }
-        let (left, right, top, bottom) = (52.0, WIDTH - 8.0, 8.0, HEIGHT - 34.0);
+        let (left, right, top, bottom) = (52.0, WIDTH - 20.0, 8.0, HEIGHT - 34.0);
         let (low, high) = points.iter().fold((f64::MAX, f64::MIN), |(lo, hi), p| (lo.min(p.1), hi.max(p.1)));
         let (low, high) = (low / 1.25, high * 1.25);
         let x = |step: f64| left + (right - left) * step / total.max(1) as f64;

@@ -27,8 +27,32 @@ pub trait Show {
 #[diagnostic::do_not_recommend]
 impl<T: Debug + ?Sized> Show for T {
     fn evcxr_display(&self) {
-        let content = rich(self).unwrap_or_else(|| Content::text(format!("{self:?}")));
-        content.emit();
+        // All that is compiled anew in a cell is this: the rest waits in the library.
+        Value::of(self).emit(&|| format!("{self:?}"));
+    }
+}
+
+/// A value of any type, and which.
+struct Value<'a> {
+    id: TypeId,
+    at: *const (),
+    lives: PhantomData<&'a ()>,
+}
+
+impl Value<'_> {
+    fn of<T: ?Sized>(value: &T) -> Value<'_> {
+        Value { id: type_id::<T>(), at: std::ptr::from_ref(value).cast(), lives: PhantomData }
+    }
+
+    /// The value as a `U`, if that is what it is, lifetimes aside.
+    fn cast<U: 'static>(&self) -> Option<&U> {
+        // SAFETY: the types are the same but for lifetimes, and those of `U` are only claimed for as long as the borrow:
+        // callers take copies out of it and keep nothing.
+        (self.id == TypeId::of::<U>()).then(|| unsafe { &*self.at.cast::<U>() })
+    }
+
+    fn emit(&self, debug: &dyn Fn() -> String) {
+        rich(self).unwrap_or_else(|| Content::text(debug())).emit();
     }
 }
 
@@ -65,30 +89,23 @@ impl Content {
 }
 
 /// The content of a type that is worth more than its `Debug` text.
-fn rich<T: ?Sized>(value: &T) -> Option<Content> {
-    if cast::<T, ()>(value).is_some() {
+fn rich(value: &Value) -> Option<Content> {
+    if value.cast::<()>().is_some() {
         return Some(Content::default());
     }
-    if let Some(frame) = cast::<T, DataFrame>(value) {
+    if let Some(frame) = value.cast::<DataFrame>() {
         return Some(table::frame(frame));
     }
-    if let Some(series) = cast::<T, Series>(value) {
+    if let Some(series) = value.cast::<Series>() {
         return Some(table::frame(&series.clone().into_frame()));
     }
-    if let Some(column) = cast::<T, Column>(value) {
+    if let Some(column) = value.cast::<Column>() {
         return Some(table::frame(&column.clone().into_frame()));
     }
-    if let Some(tensor) = cast::<T, tch::Tensor>(value) {
+    if let Some(tensor) = value.cast::<tch::Tensor>() {
         return Some(Content::text(array::tensor(tensor)));
     }
     array::content(value)
-}
-
-/// `value` as a `U`, if that is what it is, lifetimes aside.
-fn cast<T: ?Sized, U: 'static>(value: &T) -> Option<&U> {
-    // SAFETY: the types are the same but for lifetimes, and those of `U` are only claimed for as long as the borrow:
-    // callers take copies out of it and keep nothing.
-    (type_id::<T>() == TypeId::of::<U>()).then(|| unsafe { &*std::ptr::from_ref(value).cast::<U>() })
 }
 
 /// `TypeId::of`, for types that borrow as well: the same for all lifetimes.
@@ -191,16 +208,16 @@ mod tests {
     fn types_are_told_apart_whatever_they_borrow() {
         let array = Array2::<f32>::zeros((2, 3));
         let view = array.view();
-        assert!(cast::<_, ArrayView2<'static, f32>>(&view).is_some());
-        assert!(cast::<_, Array2<f32>>(&view).is_none());
-        assert!(cast::<_, Array2<f32>>(&array).is_some());
-        assert!(cast::<str, String>("text").is_none());
+        assert!(Value::of(&view).cast::<ArrayView2<'static, f32>>().is_some());
+        assert!(Value::of(&view).cast::<Array2<f32>>().is_none());
+        assert!(Value::of(&array).cast::<Array2<f32>>().is_some());
+        assert!(Value::of("text").cast::<String>().is_none());
     }
 
     #[test]
     fn unit_shows_nothing_and_the_rest_its_debug_text() {
-        assert!(rich(&()).is_some_and(|content| content.plain.is_none() && content.html.is_none()));
-        assert!(rich("text").is_none());
-        assert!(rich(&Some(1)).is_none());
+        assert!(rich(&Value::of(&())).is_some_and(|content| content.plain.is_none() && content.html.is_none()));
+        assert!(rich(&Value::of("text")).is_none());
+        assert!(rich(&Value::of(&Some(1))).is_none());
     }
 }

@@ -118,7 +118,7 @@ fn install_stock(home: &Path) -> Result<(), String> {
 fn ipykernel(place: &Place, shared: &Path, board: &Board) -> Result<Value, String> {
     let environment = peers(place, shared, board)?;
     Ok(json!({
-        "name": "python",
+        "name": "ipykernel",
         "title": "ipykernel with `import atomai`",
         "language": "python",
         "argv": [python::interpreter(&environment), "-m", "ipykernel_launcher", "-f", "{connection_file}"],

@@ -4,16 +4,16 @@
 
 mod calibration;
 mod examples;
-mod npy;
+mod formats;
 mod reader;
-mod tiff;
 
 pub use calibration::Calibration;
 pub use examples::{example_movies, real_data};
+pub use formats::{Axis, Metadata};
 pub use reader::FrameSource;
 
 use crate::error::{Error, Result};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,20 +74,39 @@ impl Frame {
 pub struct Movie {
     source: Arc<dyn FrameSource>,
     calibration: Calibration,
+    axes: [Axis; 3],
+    metadata: Metadata,
     name: String,
 }
 
 impl Movie {
-    /// Opens a movie, recognising its format by content: NumPy `.npy` (2-D or 3-D, mapped, not read) or TIFF
-    /// (one or many pages).
+    /// Opens a movie, recognising its format by content, not by name: NumPy `.npy` and `.npz`, TIFF and BigTIFF,
+    /// Gatan DM3 and DM4, MRC, TIA `.ser`, HDF5 (Velox and NCEM EMD, HyperSpy, USID, NSID, plain arrays) or PNG.
+    ///
+    /// A folder of images, or a pattern such as `frames/*.tif`, is a movie of one image a file, in natural order.
+    /// Nothing is read but what it takes to know the movie's shape; frames are read when they are asked for.
     ///
     /// # Errors
-    /// If the file is missing, truncated, of another kind, empty, or holds complex numbers or colours.
+    /// If the file is missing, truncated, of another kind, empty, or holds complex numbers or colours; if it holds
+    /// several datasets, with their names (see [`Movie::open_dataset`]).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let (source, calibration) = reader::open(path)?;
+        Movie::from_opened(path.as_ref(), None)
+    }
+
+    /// Opens one dataset of a file that holds several, by its name or by a part of its path.
+    ///
+    /// # Errors
+    /// As [`Movie::open`], and if there is no such dataset, with the names of those there are.
+    pub fn open_dataset(path: impl AsRef<Path>, dataset: &str) -> Result<Self> {
+        Movie::from_opened(path.as_ref(), Some(dataset))
+    }
+
+    fn from_opened(path: &Path, choice: Option<&str>) -> Result<Self> {
+        let opened = reader::open(path, choice)?;
+        let calibration = opened.calibration();
         let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Movie::from_source(source, name, calibration)
+        let movie = Movie::from_source(opened.source, name, calibration)?;
+        Ok(Movie { axes: opened.axes, metadata: opened.metadata, ..movie })
     }
 
     /// A movie from an array of shape (frames, height, width).
@@ -103,7 +122,8 @@ impl Movie {
         if frames == 0 || height == 0 || width == 0 {
             return Err(Error::data(format!("{name} is empty: its shape is {frames} x {height} x {width}")));
         }
-        Ok(Movie { source, calibration, name })
+        let axes = [frames, height, width].map(Axis::new);
+        Ok(Movie { source, calibration, axes, metadata: Metadata::default(), name })
     }
 
     /// The same movie with another calibration.
@@ -145,6 +165,18 @@ impl Movie {
         self.calibration
     }
 
+    /// Frames, rows and columns as the file describes them, in its own units.
+    #[must_use]
+    pub fn axes(&self) -> &[Axis; 3] {
+        &self.axes
+    }
+
+    /// What else the file says: when and how it was recorded.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
     /// The file's name, or what [`Movie::with_name`] set.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -184,10 +216,17 @@ impl std::fmt::Debug for Movie {
         let plural = if self.len() == 1 { "" } else { "s" };
         write!(f, "Movie {}: {} frame{plural} of {} x {} px", self.name, self.len(), self.height(), self.width())?;
         match (c.known, self.len()) {
-            (false, _) => write!(f, ", not calibrated"),
-            (true, 1) => write!(f, ", {:.4} nm/px", c.nm_per_px),
-            (true, _) => write!(f, ", {:.4} nm/px, {:.3} s/frame", c.nm_per_px, c.s_per_frame),
+            (false, _) => write!(f, ", not calibrated")?,
+            (true, 1) => write!(f, ", {:.4} nm/px", c.nm_per_px)?,
+            (true, _) => write!(f, ", {:.4} nm/px, {:.3} s/frame", c.nm_per_px, c.s_per_frame)?,
         }
+        // What of the metadata says how it was recorded; all of them are in `metadata()`.
+        for name in ["acquired", "dwell_time_s", "exposure_time_s", "voltage_kv", "magnification", "detector"] {
+            if let Some(value) = self.metadata.get(name) {
+                write!(f, ", {name} {value}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -197,6 +236,6 @@ impl FrameSource for Array3<f32> {
     }
 
     fn read(&self, index: usize) -> Result<Array2<f32>> {
-        Ok(self.index_axis(Axis(0), index).to_owned())
+        Ok(self.index_axis(ndarray::Axis(0), index).to_owned())
     }
 }

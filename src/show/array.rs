@@ -1,6 +1,6 @@
 //! Arrays: an image where there are enough pixels for one, a table or text where there are few.
 
-use super::{Content, cast, png_html, table};
+use super::{Content, Value, png_html, table};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use tch::Tensor;
 
@@ -14,25 +14,25 @@ const SHOWN_WIDTH: std::ops::RangeInclusive<usize> = 256..=512;
 const FEW: usize = 100;
 
 /// What to show for an array of numbers, owned or borrowed; `None` for anything else.
-pub(super) fn content<T: ?Sized>(value: &T) -> Option<Content> {
+pub(super) fn content(value: &Value) -> Option<Content> {
     macro_rules! try_elements {
         ($($element:ty),*) => {$(
-            if let Some(array) = cast::<T, Array2<$element>>(value) {
+            if let Some(array) = value.cast::<Array2<$element>>() {
                 return Some(plane(stringify!($element), array.mapv(|v| v as f64)));
             }
-            if let Some(array) = cast::<T, ArrayView2<'static, $element>>(value) {
+            if let Some(array) = value.cast::<ArrayView2<'static, $element>>() {
                 return Some(plane(stringify!($element), array.mapv(|v| v as f64)));
             }
-            if let Some(array) = cast::<T, Array1<$element>>(value) {
+            if let Some(array) = value.cast::<Array1<$element>>() {
                 return Some(Content::text(line(stringify!($element), array.len(), array)));
             }
-            if let Some(array) = cast::<T, ArrayView1<'static, $element>>(value) {
+            if let Some(array) = value.cast::<ArrayView1<'static, $element>>() {
                 return Some(Content::text(line(stringify!($element), array.len(), array)));
             }
         )*};
     }
     try_elements!(f32, f64, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-    if let Some(array) = cast::<T, Array2<bool>>(value) {
+    if let Some(array) = value.cast::<Array2<bool>>() {
         return Some(plane("bool", array.mapv(|v| f64::from(u8::from(v)))));
     }
     None
@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn large_arrays_are_images_and_small_ones_tables() {
-        let large = content(&Array2::<f32>::zeros((16, 20))).unwrap();
+        let large = content(&Value::of(&Array2::<f32>::zeros((16, 20)))).unwrap();
         assert!(large.html.unwrap().contains("data:image/png;base64,"));
         assert_eq!(large.plain.unwrap(), "16 × 20 f32, 0 to 0");
-        let small = content(&Array2::<u8>::from_elem((2, 20), 7)).unwrap();
+        let small = content(&Value::of(&Array2::<u8>::from_elem((2, 20), 7))).unwrap();
         let html = small.html.unwrap();
         assert!(html.contains("<table") && html.contains(">7<"));
     }
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn views_show_as_arrays_do() {
         let array = Array2::<f64>::from_elem((2, 2), f64::NAN);
-        assert!(content(&array.view()).is_some());
-        assert!(content(&array.row(0)).unwrap().plain.unwrap().starts_with("2 × f64"));
+        assert!(content(&Value::of(&array.view())).is_some());
+        assert!(content(&Value::of(&array.row(0))).unwrap().plain.unwrap().starts_with("2 × f64"));
     }
 
     #[test]

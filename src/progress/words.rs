@@ -74,7 +74,7 @@ pub(super) fn duration(seconds: f64) -> String {
     match whole {
         0..10 => format!("{seconds:.1} s"),
         10..120 => format!("{whole} s"),
-        120..7200 => format!("{} min {} s", whole / 60, whole % 60),
+        120..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
 }

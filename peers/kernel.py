@@ -94,19 +94,27 @@ class Kernel:
     def wait_until_ready(self, patience=600):
         """Fills in `answered` (kernel_info's reply) and `ready` (cells can run), in seconds after the start."""
         until = self.started + patience
-        asked = self.client.kernel_info()
-        announces = idle_of_question = False
+        asked, again = self.client.kernel_info(), None
+        announces = False
+        idle = None
         for now, shell, message in self.messages(until):
-            of_question = message["parent_header"].get("msg_id") == asked
-            if shell and of_question:
-                self.answered = now - self.started
+            parent, now = message["parent_header"].get("msg_id"), now - self.started
+            state = message["content"].get("execution_state") if message["msg_type"] == "status" else None
+            if shell and parent == asked:
+                self.answered = now
                 announces = message["content"].get("implementation", "").startswith(ANNOUNCES)
-            elif message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                idle_of_question |= of_question
-                if not of_question:
-                    self.ready = now - self.started
-            if self.answered and not announces and idle_of_question:
-                self.ready = self.ready or now - self.started
+            elif state == "idle" and parent == asked:
+                idle = now
+                # A kernel that is ready already has nothing to announce; one that is not says "starting" once more.
+                again = self.client.kernel_info()
+            elif state == "starting":
+                idle = None
+            elif state == "idle" and parent is None:
+                self.ready = now
+            elif state == "idle" and parent == again and idle:
+                self.ready = self.ready or idle
+            if self.answered and not announces and idle:
+                self.ready = self.ready or idle
             if self.answered and self.ready:
                 return
         raise Trouble(f"the kernel of `{self.spec['name']}` was not ready after {patience} s; see {self.log}")

@@ -85,7 +85,7 @@ impl Engine {
 
     fn go_home(&mut self) -> Result<()> {
         let Some((folder, variables)) = &self.home else { return Ok(()) };
-        let code = format!("::atomotion::cell::enter({folder:?}, &{variables:?}.map(|(name, value)| (name, value)));");
+        let code = format!("atomotion::cell::enter({folder:?}, &{variables:?}.map(|(name, value)| (name, value)));");
         self.context.execute(&code).map_err(|error| error.to_string())?;
         Ok(())
     }

@@ -419,7 +419,8 @@ impl Reading {
             return;
         }
         self.end_display(events);
-        if self.said + text.len() > TEXT_OF_A_CELL {
+        // What comes after something that was left out stands behind it.
+        if self.left_out.0 > 0 || self.said + text.len() > TEXT_OF_A_CELL {
             self.left_out.0 += text.len();
             let end = &mut self.left_out.1;
             end.push_str(text);

@@ -7,7 +7,7 @@ use crate::relay::{Bundle, Event, Sink, Stream};
 use crate::report::Cell;
 use crate::session::Session;
 use crate::syntax::{self, Completeness};
-use crate::{Result, environment};
+use crate::{Result, environment, runtime};
 use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,7 @@ fn run(session: &Path) -> Result<ExitCode> {
     let file = std::env::var_os(environment::INTERRUPT).ok_or("not inside a session")?;
     let interrupt = Interrupt::new(Path::new(&file))?;
     request_on_signal(interrupt.clone());
+    runtime::end_with_parent();
     let pictures = Mutex::new(Pictures::default());
     let sink: Sink = std::sync::Arc::new(move |event| print(event, &pictures));
     let mut engine = Engine::start(session, interrupt.clone(), sink)?;

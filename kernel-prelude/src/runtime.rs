@@ -36,11 +36,16 @@ pub fn settle() {
         }
         libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
     }
-    // evcxr ends this process by closing its standard input, which a busy cell does not read. PR_SET_PDEATHSIG would
-    // not do: it fires when the *thread* that started us ends.
-    let kernel = parent_id();
+    // evcxr ends this process by closing its standard input, which a busy cell does not read.
+    end_with_parent();
+}
+
+/// Ends this process when the one that started it has gone. PR_SET_PDEATHSIG would not do: it fires when the *thread*
+/// that started us ends.
+pub fn end_with_parent() {
+    let parent = parent_id();
     std::thread::spawn(move || {
-        while parent_id() == kernel {
+        while parent_id() == parent {
             std::thread::sleep(Duration::from_millis(500));
         }
         // SAFETY: ends the process at once; nothing of the user's code is to run any more.

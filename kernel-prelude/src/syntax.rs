@@ -19,7 +19,7 @@ pub fn completeness(cell: &str) -> Completeness {
     let parsed = parse(&code);
     let errors: Vec<(usize, String)> =
         parsed.errors().iter().map(|error| (usize::from(error.range().start()), error.to_string())).collect();
-    let unended = |text: &str| ["`*/`", "the string literal"].iter().any(|what| text.contains(what));
+    let unended = |text: &str| ["`*/`", "string literal"].iter().any(|what| text.contains(what));
     if errors.iter().any(|(_, text)| text.contains("Missing trailing") && unended(text)) {
         return Completeness::Incomplete;
     }

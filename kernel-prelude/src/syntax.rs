@@ -19,8 +19,9 @@ pub fn completeness(cell: &str) -> Completeness {
     let parsed = parse(&code);
     let errors: Vec<(usize, String)> =
         parsed.errors().iter().map(|error| (usize::from(error.range().start()), error.to_string())).collect();
-    let unended = |text: &str| ["`*/`", "string literal"].iter().any(|what| text.contains(what));
-    if errors.iter().any(|(_, text)| text.contains("Missing trailing") && unended(text)) {
+    // A raw string that does not end is told as one that is no raw string at all.
+    let unended = ["`*/` symbols", "string literal", "Invalid raw string"];
+    if errors.iter().any(|(_, text)| unended.iter().any(|what| text.contains(what))) {
         return Completeness::Incomplete;
     }
     match brackets(&parsed, &code) {

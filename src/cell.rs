@@ -3,6 +3,7 @@
 //! Everything is told to the kernel as one line on standard output (see `kernel-prelude/README.md`).
 
 mod stack;
+pub mod store;
 
 use crate::error::said_by_libtorch;
 use crate::progress;
@@ -16,6 +17,7 @@ use std::sync::Once;
 pub fn begin() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| std::panic::set_hook(Box::new(tell_panic)));
+    progress::cell_begins();
 }
 
 /// The display that follows is the cell's value.

@@ -2,7 +2,7 @@
 
 use crate::cook::{self, Added, cook};
 use crate::recipe::Recipe;
-use crate::{Result, environment, interrupt, trace};
+use crate::{Result, environment, interrupt, link_cell, trace};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -40,12 +40,13 @@ pub fn compile(recipe: &Recipe, kernel: &Path, folder: &Path, goal: Goal) -> Res
     }
     rustc.args(std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace());
     announce(folder)?;
-    run_cooked(rustc, folder)
+    run_cooked(rustc, kernel, folder)
 }
 
 /// Runs the compiler on the cell with what the kernel adds to it, and without what turns out not to fit.
-pub fn run_cooked(mut rustc: Command, folder: &Path) -> Result<ExitCode> {
+pub fn run_cooked(mut rustc: Command, kernel: &Path, folder: &Path) -> Result<ExitCode> {
     let source = fs::read_to_string(folder.join("src/lib.rs"))?;
+    rustc.arg(format!("-Clinker={}", kernel.join("bin").join(link_cell::NAME).display()));
     let place = folder.join(COOKED);
     fs::create_dir_all(place.join("src"))?;
     // The path that panics name.
@@ -140,9 +141,7 @@ impl Messages {
         for (line, message) in self.0 {
             match message {
                 Some(mut message) if value.as_ref().is_some_and(|lines| is_within(&message, lines)) => {
-                    for note in message["children"].as_array_mut().into_iter().flatten() {
-                        note["spans"] = json!([]);
-                    }
+                    message["children"].as_array_mut().into_iter().flatten().for_each(take_places);
                     writeln!(stderr, "{message}")?;
                 }
                 Some(mut message) if is_about_storing(&message) => {
@@ -158,6 +157,16 @@ impl Messages {
         }
         Ok(())
     }
+}
+
+/// A note without the places that it points at. What it suggests to write there becomes part of its words.
+fn take_places(note: &mut Value) {
+    let suggested: Vec<&str> = spans(note).filter_map(|span| span["suggested_replacement"].as_str()).collect();
+    let text = suggested.iter().map(|text| text.trim()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    if !text.is_empty() {
+        note["message"] = json!(format!("{}\n{text}", note["message"].as_str().unwrap_or_default()));
+    }
+    note["spans"] = json!([]);
 }
 
 fn is_about_storing(message: &Value) -> bool {
@@ -229,7 +238,7 @@ fn basic_arguments(folder: &Path, goal: Goal) -> Result<Vec<String>> {
     // Line tables tell where in the cell a panic of the library came from.
     let words = format!(
         "--crate-name {CRATE} --edition 2024 --crate-type cdylib --emit {emit} --error-format json src/lib.rs \
-         -C prefer-dynamic -C opt-level={} -C codegen-units=16 -C debuginfo=line-tables-only -C embed-bitcode=no \
+         -C prefer-dynamic -C opt-level={} -C codegen-units=4 -C debuginfo=line-tables-only -C embed-bitcode=no \
          -C debug-assertions=on -C overflow-checks=on",
         opt_level(folder)?
     );

@@ -50,7 +50,11 @@ impl Engine {
         for lines in [outputs.stdout, outputs.stderr] {
             std::thread::spawn(move || lines.iter().for_each(|line| eprintln!("{line}")));
         }
-        interrupt.watch(context.process_handle());
+        let voice = Arc::clone(&sink);
+        interrupt.watch(
+            context.process_handle(),
+            Arc::new(move |what: &str| voice(Event::Text(Stream::Err, what.to_owned()))),
+        );
         let folder = session.join("cell");
         let cells = Vec::new();
         let lost = HashMap::new();
@@ -111,7 +115,7 @@ impl Engine {
                 answer
             },
         };
-        let result = self.context.execute_with_callbacks(&cell.code, &mut callbacks);
+        let result = self.context.execute_with_callbacks(&syntax::with_first_doc(&cell.code), &mut callbacks);
         if let Some(clock) = clock {
             clock.stop(cell.number);
         }
@@ -296,7 +300,7 @@ impl Engine {
         let name = &code[..at + rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len())];
         let forms = [(name.to_owned(), name.len()), (format!("{name}()"), name.len() + 1)];
         let found = forms.into_iter().find_map(|(code, at)| {
-            self.context.hover_at(&code, at).ok().filter(|(plain, _)| plain != "No documentation found")
+            self.context.hover_at(&code, at).ok().filter(|(plain, _)| !NOTHING.contains(&plain.as_str()))
         })?;
         // Headings of documentation are those of a page, not of a note beside a cell.
         let html = without_crate(&found.1).replace("<h1>", "<h4>").replace("</h1>", "</h4>");
@@ -326,6 +330,9 @@ fn rank(word: &Completion) -> u8 {
         ["into", "try_into", "borrow", "borrow_mut", "type_id", "to_owned", "clone_into", "from", "try_from"];
     u8::from(everywhere.contains(&word.code.as_str()))
 }
+
+/// What evcxr and rust-analyzer say where they know nothing.
+const NOTHING: [&str; 2] = ["No documentation found", "{unknown}"];
 
 /// What is known of a name begins with where it is from: nobody knows the crate that evcxr makes of cells.
 fn without_crate(known: &str) -> String {

@@ -9,6 +9,8 @@ use std::process::Command;
 pub const SESSION: &str = "ATOMOTION_KERNEL_SESSION";
 /// Why cells cannot be compiled, when set-up no longer matches what is on the machine.
 pub const STALE: &str = "ATOMOTION_KERNEL_STALE";
+/// Which set-up the session was started with.
+pub const RECIPE: &str = "ATOMOTION_KERNEL_RECIPE";
 /// The file whose first byte says that the user has asked the cell to stop. The library looks at it, too.
 pub const INTERRUPT: &str = "ATOMOTION_INTERRUPT";
 /// Tells the library that displays are shown as they come and can be updated.
@@ -24,7 +26,7 @@ const REAL_RUSTC: &str = "ATOMOTION_KERNEL_REAL_RUSTC";
 /// The variables that a session changes, and where each keeps the user's own value.
 const SHADOWED: [(&str, &str); 3] = [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC)];
 /// The variables that a session adds for evcxr.
-const ADDED: [&str; 4] = [SESSION, STALE, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
+const ADDED: [&str; 5] = [SESSION, STALE, RECIPE, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
 
 /// The prepared folder that this executable lies in: `<project>/.atomotion/kernel`.
 pub fn kernel_dir() -> Result<PathBuf> {
@@ -121,5 +123,7 @@ pub fn restore_own() {
         for name in ADDED.into_iter().chain(SHADOWED.map(|(_, keep)| keep)) {
             std::env::remove_var(name);
         }
+        // evcxr asks for the stack of whatever fails, which is that of the kernel's insides. `:backtrace` has a panic's.
+        std::env::set_var("RUST_BACKTRACE", "0");
     }
 }

@@ -169,7 +169,7 @@ pub fn serve(warm: Option<&Path>) -> Result<ExitCode> {
     let session = std::env::var_os(environment::SESSION).map(PathBuf::from).ok_or("no session")?;
     let mut starter = Link::new(take_stdin()?)?;
     // Bound before anything else: who connects now is served as soon as can be.
-    let door = warm.map(bind).transpose()?;
+    let door = warm.map(link::bind).transpose()?;
     let worker = Worker::start(&session)?;
     let (mut link, mut adoption) = match &door {
         None => {
@@ -197,17 +197,15 @@ pub fn serve(warm: Option<&Path>) -> Result<ExitCode> {
         let watched = end_with(link, &session);
         let ended = server::run(&adoption.control, &worker)?;
         watched.store(false, Ordering::Release);
-        if ended == Ended::Shutdown {
+        let Ended::Restart(door) = ended else {
             let _ = speaker.say(&Word::Ended { keeps: false });
             break;
-        }
-        let path = restart_socket(&adoption.control)?;
-        let door = bind(&path)?;
+        };
         worker.send(Job::Reset);
         let _ = speaker.say(&Word::Ended { keeps: true });
         speaker.hang_up();
         let next = wait_for_launcher(&door, &session, Some(RESTART))?;
-        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_file(restart_socket(&adoption.control)?);
         let Some(next) = next else {
             crate::session::remove_folder(&session);
             break;
@@ -218,12 +216,6 @@ pub fn serve(warm: Option<&Path>) -> Result<ExitCode> {
         (link, adoption) = next;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn bind(path: &Path) -> Result<UnixListener> {
-    // What lies there is of a kernel that has died.
-    let _ = std::fs::remove_file(path);
-    link::bind(path)
 }
 
 /// The socket that the starter has put in place of stdin.

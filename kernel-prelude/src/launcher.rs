@@ -80,6 +80,7 @@ pub fn start_kernel(
     let mut command = Command::new(kernel.join("bin/atomotion-kernel"));
     command.args(arguments).stdin(Stdio::from(OwnedFd::from(theirs)));
     environment::enter(&mut command, session, kernel, &recipe.rustc);
+    command.env(environment::RECIPE, recipe.fingerprint());
     if let Some(reason) = stale {
         command.env(environment::STALE, reason);
     }

@@ -1,6 +1,6 @@
 //! One executable, many hats. Jupyter starts it as the kernel, a user as a terminal REPL, set-up as `prepare`;
-//! evcxr starts it again as the process that runs the user's code; and, under the names of cargo, rustup and a
-//! compiler wrapper, it stands between evcxr and the real tools so that a cell costs one `rustc` and nothing else.
+//! evcxr starts it again as the process that runs the user's code; and, under the names of cargo, rustup, a
+//! compiler wrapper and a linker, it stands between evcxr and the real tools so that a cell costs one `rustc` and nothing else.
 
 mod cell;
 mod cook;
@@ -10,6 +10,7 @@ mod interrupt;
 mod kernel;
 mod launcher;
 mod link;
+mod link_cell;
 mod metadata;
 mod prepare;
 mod recipe;
@@ -56,6 +57,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
     match name {
         "cargo" => return shim::cargo(&args[1..]),
         "rustup" => return shim::rustup(&args[1..]),
+        link_cell::NAME => return link_cell::link(&args[1..]),
         "cell-rustc" => return shim::rustc_wrapper(&args[1..]),
         _ => {}
     }

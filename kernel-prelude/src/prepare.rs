@@ -2,7 +2,7 @@
 
 use crate::metadata::{self, list, text};
 use crate::recipe::{FileState, Recipe, output, rustc_version};
-use crate::{Result, cell};
+use crate::{Result, cell, link_cell};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +23,7 @@ pub fn prepare(project: &Path) -> Result<()> {
     write_executables(&fresh.0, &tools)?;
     write_records(&fresh.0.join("record"), &tools, &recipe, &whole)?;
     write_facade(&fresh.0.join("facade"), &recipe)?;
+    link_cell::write_stub(&fresh.0)?;
     let text = serde_json::to_vec_pretty(&recipe)?;
     fs::write(fresh.0.join("recipe.json"), text)?;
     replace(&fresh.0, &state.join("kernel"))
@@ -176,7 +177,9 @@ fn write_executables(kernel: &Path, tools: &Tools) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::copy(std::env::current_exe()?, bin.join("atomotion-kernel"))?;
-    symlink("atomotion-kernel", bin.join("cell-rustc"))?;
+    for name in ["cell-rustc", link_cell::NAME] {
+        symlink("atomotion-kernel", bin.join(name))?;
+    }
     for name in ["cargo", "rustup"] {
         symlink("../../bin/atomotion-kernel", shims.join(name))?;
     }

@@ -1,8 +1,9 @@
 //! What set-up recorded: how a cell is compiled, and the state of the machine for which that holds.
 
-use crate::Result;
+use crate::{Result, environment};
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::UNIX_EPOCH;
@@ -61,7 +62,9 @@ impl Recipe {
 
     /// What tells this recipe from others.
     pub fn fingerprint(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        let mut hasher = DefaultHasher::new();
+        serde_json::to_string(self).unwrap_or_default().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// Why cells cannot be compiled, or `None`. Costs a look at three files.
@@ -69,6 +72,10 @@ impl Recipe {
         let at = |cause: &str| Some(self.advice(kernel, cause));
         if !kernel.starts_with(&self.project) || !self.project.join("Cargo.toml").is_file() {
             return at(&format!("Atomotion's folder has moved since set-up (it was {}).", self.project.display()));
+        }
+        // Variables are of the library that this process has loaded.
+        if std::env::var(environment::RECIPE).is_ok_and(|started_with| started_with != self.fingerprint()) {
+            return Some("Atomotion was set up anew since this kernel started: restart the kernel.".into());
         }
         if !self.libtorch.path.is_file() {
             return at(&format!("libtorch is missing ({}).", self.libtorch.path.display()));

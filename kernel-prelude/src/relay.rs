@@ -67,6 +67,14 @@ pub struct Failed {
     pub line: usize,
 }
 
+/// Says, in the process of the user, that the cell could not be started: an error like any other, and nothing is lost.
+pub fn refuse(reason: &str) {
+    let error = serde_json::json!({
+        "message": format!("the cell could not be loaded: {reason}"), "kind": "error", "file": "", "line": 0,
+    });
+    println!("\nATOMOTION_ERROR {error}\n{QUESTION_MARK}\n{COMPLETE}");
+}
+
 /// A panic, whether or not it reached the cell.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Panicked {

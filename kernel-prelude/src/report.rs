@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 // The eight basic colours: every theme has a readable form of them.
-const RED: &str = "\x1b[1;31m";
+const RED: &str = "\x1b[31m";
 const BLUE: &str = "\x1b[34m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";

@@ -97,7 +97,10 @@ fn load_and_run(line: &str, variables: *mut c_void) -> Result<*mut c_void> {
     let stored = unsafe {
         let handle = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY);
         if handle.is_null() {
-            return Err(CStr::from_ptr(libc::dlerror()).to_string_lossy().into());
+            let reason = CStr::from_ptr(libc::dlerror()).to_string_lossy();
+            // It begins with the library's path, which tells the user nothing.
+            relay::refuse(reason.split_once(".so: ").map_or(&*reason, |(_, reason)| reason));
+            return Ok(variables);
         }
         let address = libc::dlsym(handle, function.as_ptr());
         if address.is_null() {

@@ -5,27 +5,33 @@
 //! cell runs hears "idle" for their question, and then "busy" again for the cell.
 
 use crate::kernel::{Asking, State, Worker};
+use crate::launcher::restart_socket;
 use crate::relay::{Bundle, Event, Sink, Stream};
 use crate::report::{Cell, Kind, Report};
 use crate::syntax::{self, Completeness};
-use crate::{Result, recipe};
+use crate::{Result, link, recipe};
 use jupyter_protocol::messaging::*;
 use jupyter_protocol::{ConnectionInfo, Transport};
 use jupyter_zmq_client as zmq;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
-use std::path::Path;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc as std_mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use zeromq::{SocketRecv, SocketSend};
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Ended {
     Shutdown,
-    Restart,
+    /// The launcher that Jupyter starts next knocks here.
+    Restart(UnixListener),
 }
+
+/// How long the ports of a connection file may still be taken.
+const PORTS: Duration = Duration::from_secs(10);
 
 /// Works for the Jupyter that wrote the connection file, until it has had enough.
 pub fn run(control: &Path, worker: &Worker) -> Result<Ended> {
@@ -34,7 +40,7 @@ pub fn run(control: &Path, worker: &Worker) -> Result<Ended> {
         .map_err(|error| format!("{} is not a connection file: {error}", control.display()))?;
     check(&info)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let ended = runtime.block_on(serve(&info, worker));
+    let ended = runtime.block_on(serve(&info, control, worker));
     worker.hub.set(None);
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
@@ -52,6 +58,10 @@ fn check(info: &ConnectionInfo) -> Result<()> {
         .into());
     }
     Ok(())
+}
+
+fn is_in_use(error: &zmq::RuntimeError) -> bool {
+    error.to_string().contains("in use")
 }
 
 /// What is known of the cell that runs, or ran last.
@@ -76,19 +86,37 @@ struct Server {
     answer: Arc<Mutex<Option<std_mpsc::Sender<String>>>>,
     /// Tells the cell that waits for the kernel to start that it is not wanted any more.
     stop: Arc<Notify>,
-    end: UnboundedSender<Ended>,
+    /// The request to shut down, and whether it is to be a restart.
+    end: UnboundedSender<(JupyterMessage, bool)>,
+    /// The connection file.
+    control: PathBuf,
 }
 
-async fn serve(info: &ConnectionInfo, worker: &Worker) -> Result<Ended> {
+async fn serve(info: &ConnectionInfo, file: &Path, worker: &Worker) -> Result<Ended> {
     let session = std::process::id().to_string();
-    let mut heartbeat = zmq::create_kernel_heartbeat_connection(info).await?;
-    let mut iopub = zmq::create_kernel_iopub_connection(info, &session).await?;
-    let (mut shell_send, mut shell) = zmq::create_kernel_shell_connection(info, &session).await?.split();
-    let (mut control_send, mut control) = zmq::create_kernel_control_connection(info, &session).await?.split();
-    let (mut stdin_send, mut stdin) = zmq::create_kernel_stdin_connection(info, &session).await?.split();
+    let started = Instant::now();
+    // A macro, since each socket has a type of its own.
+    macro_rules! bind {
+        ($create:expr) => {
+            loop {
+                match $create.await {
+                    // The kernel that had this connection file before is still on its way out.
+                    Err(error) if is_in_use(&error) && started.elapsed() < PORTS => {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                    bound => break bound?,
+                }
+            }
+        };
+    }
+    let mut heartbeat = bind!(zmq::create_kernel_heartbeat_connection(info));
+    let mut iopub = bind!(zmq::create_kernel_iopub_connection(info, &session));
+    let (mut shell_send, mut shell) = bind!(zmq::create_kernel_shell_connection(info, &session)).split();
+    let (mut control_send, mut control) = bind!(zmq::create_kernel_control_connection(info, &session)).split();
+    let (mut stdin_send, mut stdin) = bind!(zmq::create_kernel_stdin_connection(info, &session)).split();
 
     // The protocol wants the same bytes back, not the crate's own "pong".
-    tokio::spawn(async move {
+    let beating = tokio::spawn(async move {
         while let Ok(ping) = heartbeat.socket.recv().await {
             if heartbeat.socket.send(ping).await.is_err() {
                 break;
@@ -102,20 +130,21 @@ async fn serve(info: &ConnectionInfo, worker: &Worker) -> Result<Ended> {
             let _ = iopub.send(message).await;
         }
     });
-    // A macro, since each socket has a type of its own.
     macro_rules! sender {
         ($socket:ident) => {{
             let (sender, mut receiver) = unbounded_channel::<JupyterMessage>();
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 while let Some(message) = receiver.recv().await {
                     // Who asked has gone.
                     let _ = $socket.send(message).await;
                 }
             });
-            sender
+            (sender, task)
         }};
     }
-    let (shell_tx, control_tx, stdin_tx) = (sender!(shell_send), sender!(control_send), sender!(stdin_send));
+    let ((shell_tx, shell_sends), (control_tx, _)) = (sender!(shell_send), sender!(control_send));
+    let answers = control_tx.clone();
+    let (stdin_tx, stdin_sends) = sender!(stdin_send);
     let (end, mut ended) = unbounded_channel();
     let server = Server {
         worker: worker.clone(),
@@ -125,6 +154,7 @@ async fn serve(info: &ConnectionInfo, worker: &Worker) -> Result<Ended> {
         answer: Arc::default(),
         stop: Arc::default(),
         end,
+        control: file.to_path_buf(),
     };
     worker.hub.set(Some(server.sink()));
     server.publish(Status::starting(), None);
@@ -150,12 +180,26 @@ async fn serve(info: &ConnectionInfo, worker: &Worker) -> Result<Ended> {
             })
         };
     }
-    receiver!(shell, message => |server: &Server, message| server.on_shell(message, &shell_tx, &cells_tx));
+    let shell_hears =
+        receiver!(shell, message => |server: &Server, message| server.on_shell(message, &shell_tx, &cells_tx));
     receiver!(control, message => |server: &Server, message| server.on_control(message, &control_tx));
-    receiver!(stdin, message => |server: &Server, message| server.on_stdin(message));
+    let stdin_hears = receiver!(stdin, message => |server: &Server, message| server.on_stdin(message));
+    let others = [beating, shell_hears, shell_sends, stdin_hears, stdin_sends];
 
-    let ended = ended.recv().await.unwrap_or(Ended::Shutdown);
-    // Replies are on their way.
+    let Some((request, restart)) = ended.recv().await else { return Ok(Ended::Shutdown) };
+    // The last words of a cell are on their way.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Whoever hears the answer may send the next cell, which is for the next kernel.
+    for task in others {
+        task.abort();
+        let _ = task.await;
+    }
+    let ended = if restart { server.open_door() } else { Ended::Shutdown };
+    let reply = ShutdownReply { restart, status: ReplyStatus::Ok, error: None };
+    server.publish(Status::busy(), Some(&request));
+    server.publish(reply.clone(), Some(&request));
+    let _ = answers.send(reply.as_child_of(&request));
+    server.publish(Status::idle(), Some(&request));
     tokio::time::sleep(Duration::from_millis(100)).await;
     Ok(ended)
 }
@@ -239,19 +283,29 @@ impl Server {
                 Some(InterruptReply::new().as_child_of(&request))
             }
             JupyterMessageContent::ShutdownRequest(asked) => {
-                let reply = ShutdownReply { restart: asked.restart, status: ReplyStatus::Ok, error: None };
-                self.publish(reply.clone(), Some(&request));
-                let _ = replies.send(reply.as_child_of(&request));
-                self.publish(Status::idle(), Some(&request));
+                let restart = asked.restart;
                 // A cell that runs is not waited for.
                 self.worker.interrupt.request();
                 self.worker.interrupt.request();
-                let _ = self.end.send(if asked.restart { Ended::Restart } else { Ended::Shutdown });
+                let _ = self.end.send((request, restart));
                 return;
             }
             _ => None,
         };
         self.answer(&request, reply, replies);
+    }
+
+    /// Jupyter may start the next launcher as soon as it has its answer: by then there is a door to knock at. Without
+    /// one the next kernel is a new one.
+    fn open_door(&self) -> Ended {
+        let door = restart_socket(&self.control).and_then(|path| link::bind(&path));
+        door.map_or_else(
+            |error| {
+                eprintln!("The kernel starts anew, since nothing can be handed on: {error}");
+                Ended::Shutdown
+            },
+            Ended::Restart,
+        )
     }
 
     fn on_stdin(&self, message: JupyterMessage) {

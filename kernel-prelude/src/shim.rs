@@ -139,7 +139,7 @@ pub fn rustc_wrapper(args: &[String]) -> Result<ExitCode> {
         let taken: Vec<&str> = externs.map(|pair| pair[1].split('=').next().unwrap_or_default()).collect();
         rustc.args(cell::library_arguments(&recipe, &taken));
         let folder = std::env::current_dir()?;
-        return cell::run_cooked(rustc, &folder);
+        return cell::run_cooked(rustc, &kernel, &folder);
     }
     Err(rustc.exec().into())
 }

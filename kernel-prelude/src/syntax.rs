@@ -2,6 +2,7 @@
 
 use ra_ap_syntax::ast::{self, HasModuleItem, HasName};
 use ra_ap_syntax::{AstNode, Edition, SourceFile, SyntaxKind};
+use std::borrow::Cow;
 
 const OPENING: &str = "fn cell() {\n";
 
@@ -129,9 +130,33 @@ fn parse(code: &str) -> ra_ap_syntax::Parse<SourceFile> {
     SourceFile::parse(&format!("{OPENING}{code}\n}}"), Edition::Edition2024)
 }
 
+/// evcxr takes lines at the top of a cell that begin with two slashes for comments, also those that document what
+/// follows. It takes none that begins with a space.
+pub fn with_first_doc(code: &str) -> Cow<'_, str> {
+    let mut at = 0;
+    for line in code.split_inclusive('\n') {
+        if line.starts_with("///") && !line.starts_with("////") {
+            return format!("{} {}", &code[..at], &code[at..]).into();
+        }
+        if !line.starts_with("//") && !line.trim().is_empty() {
+            break;
+        }
+        at += line.len();
+    }
+    code.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_documentation_of_a_cell_is_no_comment() {
+        assert_eq!(with_first_doc("// a\n\n/// b\nstruct S;"), "// a\n\n /// b\nstruct S;");
+        for other in ["", "// a", "let a = 1;\n/// b\nstruct S;", ":dep x\n/// b", "//// no\nlet a = 1;"] {
+            assert_eq!(with_first_doc(other), other);
+        }
+    }
 
     #[test]
     fn a_cell_is_complete_when_everything_in_it_is() {

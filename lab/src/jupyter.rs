@@ -41,7 +41,11 @@ pub fn write_own_files(place: &Place) -> Result<(), String> {
     write_spec(place, &home)?;
     // No question about news, and no look for a newer JupyterLab than the pinned one.
     let notifications = json!({ "fetchNews": "false", "checkForUpdates": false });
-    let overrides = json!({ "@jupyterlab/apputils-extension:notification": notifications });
+    // JupyterLab drops completions that take more than a second: the first of a session may.
+    let overrides = json!({
+        "@jupyterlab/apputils-extension:notification": notifications,
+        "@jupyterlab/completer-extension:manager": { "providerTimeout": 5000 },
+    });
     write_whole(&home.join("config/labconfig/default_setting_overrides.json"), &format!("{overrides:#}\n"))
 }
 

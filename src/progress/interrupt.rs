@@ -1,32 +1,59 @@
-//! How a notebook's "stop" reaches work that is under way: one byte in a file that the kernel shares with us.
+//! How a notebook's "stop" reaches work that is under way: a few bytes in a file that the kernel shares with us.
 
 use crate::error::{Error, Result};
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{MmapOptions, MmapRaw};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The shared byte, where the kernel told of one.
-fn shared() -> Option<&'static AtomicU8> {
-    static MAP: OnceLock<Option<Mmap>> = OnceLock::new();
+/// The shared bytes, where the kernel told of them: whether to stop, and how many seconds the work at hand has been
+/// seen to take between two looks, for which the kernel waits before it ends the process.
+fn shared() -> Option<&'static [AtomicU8; 2]> {
+    static MAP: OnceLock<Option<MmapRaw>> = OnceLock::new();
     let map = MAP.get_or_init(|| {
-        let file = std::fs::File::open(std::env::var_os("ATOMOTION_INTERRUPT")?).ok()?;
-        // SAFETY: the kernel keeps the file, and never shortens it, for as long as this process lives.
-        let map = unsafe { MmapOptions::new().map(&file) }.ok()?;
-        (!map.is_empty()).then_some(map)
+        let file =
+            std::fs::File::options().read(true).write(true).open(std::env::var_os("ATOMOTION_INTERRUPT")?).ok()?;
+        let map = MmapOptions::new().map_raw(&file).ok()?;
+        (map.len() >= 2).then_some(map)
     });
-    // SAFETY: the byte lives as long as the process (the map is never dropped), is aligned as every byte is, and is
-    // only ever read here; that another process writes it is what atomic loads are for.
-    map.as_ref().map(|map| unsafe { &*map.as_ptr().cast::<AtomicU8>() })
+    // SAFETY: the bytes live as long as the process (the map is never dropped, and the kernel never shortens the file),
+    // are aligned as every byte is, and are touched by atomic operations alone, here and in the other process.
+    map.as_ref().map(|map| unsafe { &*map.as_ptr().cast::<[AtomicU8; 2]>() })
 }
 
-/// Whether the user has asked for the cell to stop. Costs nothing worth counting: ask as often as you like.
+/// Whether the user has asked for the cell to stop. Costs next to nothing: ask as often as you like.
 ///
 /// Outside a notebook nobody asks, and the answer is no.
 #[must_use]
 pub fn interrupted() -> bool {
-    shared().is_some_and(|byte| byte.load(Ordering::Relaxed) != 0)
+    shared().is_some_and(|[stop, patience]| {
+        note_pace(patience);
+        stop.load(Ordering::Relaxed) != 0
+    })
+}
+
+/// When work last told how long its steps take, in milliseconds of this process.
+static TOLD_MS: AtomicU64 = AtomicU64::new(0);
+
+fn now_ms() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_millis() as u64
+}
+
+/// Tells the kernel how long the present steps are, once a second or once a step, whichever is longer.
+fn note_pace(patience: &AtomicU8) {
+    let (now, told) = (now_ms(), TOLD_MS.load(Ordering::Relaxed));
+    let since = now.saturating_sub(told);
+    if since >= 1000 {
+        TOLD_MS.store(now, Ordering::Relaxed);
+        patience.store(since.div_ceil(1000).min(255) as u8, Ordering::Relaxed);
+    }
+}
+
+/// The time between two cells is no step.
+pub(crate) fn cell_begins() {
+    TOLD_MS.store(now_ms(), Ordering::Relaxed);
 }
 
 /// Ends your own loop where the user has asked for the cell to stop; in the prelude it is `check_interrupt`.

@@ -36,6 +36,10 @@ impl State<'_> {
     pub(super) fn details(&self) -> String {
         let elapsed = duration(self.elapsed.as_secs_f64());
         let mut parts = match (self.ended, self.finished()) {
+            (_, true) if self.before > 0 => {
+                let more = self.total.saturating_sub(self.before);
+                vec![format!("{more} more {} in {elapsed}, {} in all", self.unit, self.total)]
+            }
             (_, true) => vec![format!("{} {} in {elapsed}", self.total, self.unit)],
             (true, false) => vec![format!("stopped at {} of {} {} after {elapsed}", self.done, self.total, self.unit)],
             (false, false) => vec![format!("{} of {} {}", self.done, self.total, self.unit)],

@@ -62,7 +62,7 @@ pub(super) fn numbers(title: &str, rows: usize, columns: usize, value: impl Fn(u
 fn opening(title: &str) -> String {
     format!(
         "<div style=\"max-height:42em;max-width:100%;overflow:auto\">\
-         <div style=\"opacity:.7\">{}</div><table style=\"{STYLE}\">",
+         <div style=\"opacity:.7;position:sticky;left:0;width:max-content\">{}</div><table style=\"{STYLE}\">",
         escape_html(title)
     )
 }

@@ -328,3 +328,16 @@ def test_a_cell_that_waits_for_the_kernel_to_start_is_stopped(figures):
         assert took < SOON_S, f"expected the cell to end within {SOON_S} s, seen {took:.2f} s"
         assert kernel.well("1 + 1", FIRST_CELL_S).result == "2"
         assert "ran" not in cell.stdout, f"expected the cell never to run: {cell}"
+
+
+def test_a_step_longer_than_the_grace_period_is_waited_for(kernel, figures):
+    """A step of a published network takes ten seconds: it is to end by itself, and keep what there is."""
+    kernel.well("let kept_by_patience = 1;")
+    step = "std::thread::sleep(std::time::Duration::from_secs(5)); check_interrupt()?;"
+    cell = kernel.begin(f'println!("on"); for step in 0..5 {{ {step} println!("step {{step}}"); }}').printed("step 0")
+    took = press(cell)
+    figures(f"ended {took:.2f} s after the press, within a step of 5 s")
+    assert_failed(cell, "Interrupted")
+    assert re.search("takes about [56] s", cell.stderr), f"expected to be told what is waited for: {cell}"
+    assert took < 5 + SOON_S, f"expected it to end with its step, seen {took:.2f} s: {cell}"
+    assert kernel.well("kept_by_patience").result == "1"

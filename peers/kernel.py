@@ -92,31 +92,34 @@ class Kernel:
                 raise Trouble(f"the kernel of `{self.spec['name']}` ended by itself; its words are in {self.log}")
 
     def wait_until_ready(self, patience=600):
-        """Fills in `answered` (kernel_info's reply) and `ready` (cells can run), in seconds after the start."""
+        """Fills in `answered` (kernel_info's reply) and `ready` (cells can run), in seconds after the start.
+
+        A status that is published before this client has subscribed is lost: so it asks again, every now and then.
+        """
         until = self.started + patience
-        asked, again = self.client.kernel_info(), None
-        announces = False
-        idle = None
-        for now, shell, message in self.messages(until):
-            parent, now = message["parent_header"].get("msg_id"), now - self.started
-            state = message["content"].get("execution_state") if message["msg_type"] == "status" else None
-            if shell and parent == asked:
-                self.answered = now
-                announces = message["content"].get("implementation", "").startswith(ANNOUNCES)
-            elif state == "idle" and parent == asked:
-                idle = now
-                # A kernel that is ready already has nothing to announce; one that is not says "starting" once more.
-                again = self.client.kernel_info()
-            elif state == "starting":
-                idle = None
-            elif state == "idle" and parent is None:
-                self.ready = now
-            elif state == "idle" and parent == again and idle:
-                self.ready = self.ready or idle
-            if self.answered and not announces and idle:
-                self.ready = self.ready or idle
-            if self.answered and self.ready:
-                return
+        asked, announces, idle = [], False, {}
+        while time.perf_counter() < until:
+            asked.append(self.client.kernel_info())
+            for now, shell, message in self.messages(time.perf_counter() + 0.5):
+                parent, now = message["parent_header"].get("msg_id"), now - self.started
+                state = message["content"].get("execution_state") if message["msg_type"] == "status" else None
+                if shell and parent in asked:
+                    self.answered = self.answered or now
+                    announces = message["content"].get("implementation", "").startswith(ANNOUNCES)
+                elif state == "starting":
+                    # Said again after each answer, for as long as it starts.
+                    idle.clear()
+                elif state == "idle" and parent is None:
+                    self.ready = now
+                elif state == "idle" and parent in asked:
+                    idle[parent] = now
+                    # The first that is not followed by "starting" tells of a kernel that was ready before it was asked.
+                    if len(idle) == 1 and announces:
+                        asked.append(self.client.kernel_info())
+                if self.answered and idle and (len(idle) > 1 or not announces):
+                    self.ready = self.ready or min(idle.values())
+                if self.answered and self.ready:
+                    return
         raise Trouble(f"the kernel of `{self.spec['name']}` was not ready after {patience} s; see {self.log}")
 
     def run(self, code, patience=120, waiting=None):

@@ -61,7 +61,13 @@ pub fn value_lines(source: &str) -> Option<Range<u64>> {
 /// Where `(` and `).evcxr_display();` stand around the value, counted from 0.
 fn value_of<T: AsRef<str>>(lines: &[T]) -> Option<(usize, usize)> {
     let end = lines.iter().rposition(|line| line.as_ref() == SHOW)?;
-    let start = lines[..end].iter().rposition(|line| line.as_ref() == "(")?;
+    // The value may have such a line of its own. Brackets in its strings may mislead the count: then the last will do.
+    let mut depth = 1;
+    let other_half = lines[..end].iter().rposition(|line| {
+        depth += line.as_ref().matches(')').count() as i64 - line.as_ref().matches('(').count() as i64;
+        depth == 0 && line.as_ref() == "("
+    });
+    let start = other_half.or_else(|| lines[..end].iter().rposition(|line| line.as_ref() == "("))?;
     Some((start, end))
 }
 
@@ -137,6 +143,13 @@ f(a)?
         assert_eq!(value_lines(CELL), Some(14..17));
         let plain = cook(CELL, Added { value: false, ..ALL });
         assert!(plain.contains("(\nf(a)?\n).evcxr_display();"));
+    }
+
+    #[test]
+    fn a_value_may_have_a_bracket_on_a_line_of_its_own() {
+        let with = |value: &str| CELL.replace("f(a)?", value);
+        assert_eq!(value_lines(&with("f\n(\na\n)")), Some(14..20));
+        assert_eq!(value_lines(&with("\")(\".len()")), Some(14..17), "what cannot be counted is still shown");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Curve {
     fn points(&self) -> Vec<(f64, f64)> {
         let stretch = self.0.len().div_ceil(POINTS).max(1);
         let mean = |losses: &[f32]| losses.iter().map(|&l| f64::from(l)).sum::<f64>() / losses.len() as f64;
-        let middle = |i: usize, losses: &[f32]| (i * stretch) as f64 + 0.5 * (losses.len() as f64 + 1.0);
+        let middle = |i: usize, losses: &[f32]| (i * stretch) as f64 + 0.5 * (losses.len() as f64 - 1.0);
         let all = self.0.chunks(stretch).enumerate().map(|(i, losses)| (middle(i, losses), mean(losses)));
         all.filter(|p| p.1.is_finite() && p.1 > 0.0).collect()
     }
@@ -72,7 +72,9 @@ impl Curve {
         }
         let (left, right, top, bottom) = (52.0, WIDTH - 20.0, 8.0, HEIGHT - 34.0);
         let (low, high) = points.iter().fold((f64::MAX, f64::MIN), |(lo, hi), p| (lo.min(p.1), hi.max(p.1)));
-        let (low, high) = (low / 1.25, high * 1.25);
+        // Far enough apart for two labels: of 1, 2, 5, 10 there are two in every factor of 5.
+        let apart = (5.0 / (high / low)).sqrt().max(1.25);
+        let (low, high) = (low / apart, high * apart);
         let x = |step: f64| left + (right - left) * step / total.max(1) as f64;
         let y = |loss: f64| bottom - (bottom - top) * (loss / low).ln() / (high / low).ln();
         let mut svg = format!(
@@ -170,6 +172,8 @@ mod tests {
         assert!((100..=POINTS).contains(&points.split(' ').count()));
         assert!(svg.len() < 8000);
         assert!(Curve(vec![0.1]).svg(400).is_empty());
+        let early = Curve(vec![0.031, 0.030]).svg(400);
+        assert!(early.contains(">0.02<") && early.contains(">0.05<"), "{early}");
     }
 
     #[test]

@@ -69,6 +69,11 @@ def test_a_bar_moves_in_place_and_the_loss_curve_grows(opened):
     assert {reading["areas"] for reading in readings} == {1}, f"expected one output, updated in place: {readings}"
     assert all(word in readings[-1]["text"] for word in ("steps/s", "left", "loss")), readings[-1]["text"]
     assert notebook.outputs(1).count() == 1 and "100 steps in" in notebook.text(1), notebook.text(1)
+    cut = notebook.cell(1).locator("svg[role=img]").evaluate("""svg => [...svg.querySelectorAll('text')].filter(text => {
+        const [inner, outer] = [text.getBoundingClientRect(), svg.getBoundingClientRect()];
+        return inner.left < outer.left || inner.right > outer.right || inner.bottom > outer.bottom;
+    }).map(text => text.textContent)""")
+    assert not cut, f"expected every label to be whole: {cut}"
     notebook.run(2)
     notebook.shot("2-bar-at-the-end")
 
@@ -83,6 +88,7 @@ def test_an_interrupted_training_goes_on_from_the_file_that_it_names(opened, fig
     assert took < STOP_S, f"expected the cell to end within {STOP_S} s, seen after {took:.1f} s"
     message = notebook.error(1).inner_text()
     assert message.startswith("Interrupted: "), f"expected an error of that name: {message}"
+    assert "Interrupted: interrupted" not in message, f"expected it to be said once: {message}"
     done, total = steps(message)
     assert 12 <= done < total == 120, f"expected to read how far it was: {message}"
     assert f"stopped at {done} of 120 steps" in notebook.text(1), f"expected the bar to say so too: {notebook.text(1)}"
@@ -113,6 +119,7 @@ def test_an_interrupted_trainer_keeps_its_steps_and_goes_on(opened, figures):
     assert took < STOP_S, f"expected the cell to end within {STOP_S} s, seen after {took:.1f} s"
     message = notebook.error(2).inner_text()
     assert message.startswith("Interrupted: "), f"expected an error of that name: {message}"
+    assert "Interrupted: interrupted" not in message, f"expected it to be said once: {message}"
     assert "trainer.run()?" in message and "trainer.detector()?" in message, f"expected what to do next: {message}"
     done, total = steps(message)
     assert 0 < done < total == 400, f"expected to read how far it was: {message}"
@@ -197,6 +204,8 @@ def test_wide_tables_scroll_figures_are_sharp_and_a_dark_theme_is_readable(opene
     hidden = last.bounding_box()["x"]
     notebook.page.mouse.wheel(300, 0)
     wait_until(lambda: last.bounding_box()["x"] < hidden - 100, "the table to be scrolled by the wheel")
+    left = notebook.cell(1).get_by_text("40 rows × 24 columns").evaluate("e => e.getBoundingClientRect().left")
+    assert left >= notebook.outputs(1).bounding_box()["x"], "expected the size of the table to stay in sight"
     notebook.shot("6-wide-table")
 
     notebook.run(2)

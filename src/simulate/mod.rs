@@ -1,11 +1,42 @@
-//! Movies whose every defect is known: a first, simple Mo-doped WS2.
+//! Movies whose every defect is known.
+//!
+//! [`Matter`] is the specimen: a [`Crystal`] with its defects, whose [`Kinetics`] let them move under a [`Beam`]. [`Ws2`]
+//! is a first, simple Mo-doped WS2.
 //!
 //! Columns are Gaussians whose height goes as Z^1.7 (the usual approximation of annular dark-field contrast, Krivanek
 //! et al., Nature 464, 571, 2010), counts are Poisson. Every transcendental function is `libm`'s, so that the same
 //! seed gives the same bytes on every machine.
 
+mod beam;
+mod column;
+mod composition;
+mod crystal;
+mod element;
+mod generator;
+mod kinetics;
+mod matter;
 mod poisson;
+mod rates;
+mod relaxation;
+mod sites;
+mod specimen;
+mod states;
+mod statistics;
+mod transitions;
+mod tree;
 mod ws2;
 
+pub use beam::Beam;
+pub use column::Column;
+pub use composition::Composition;
+pub use crystal::{Crystal, Sublattice};
+pub use kinetics::{Event, Move};
+pub use matter::{Evolution, Matter};
 pub(crate) use poisson::{normal, poisson};
+pub use rates::{Kinetics, Rate};
+pub use relaxation::Relaxation;
+pub use sites::Sites;
+pub use specimen::Specimen;
+pub use states::{Occupant, STATES, State};
+pub use transitions::{MarkovTest, Transitions};
 pub use ws2::{Simulated, Ws2};

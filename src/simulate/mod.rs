@@ -4,8 +4,16 @@
 //! et al., Nature 464, 571, 2010), counts are Poisson. Every transcendental function is `libm`'s, so that the same
 //! seed gives the same bytes on every machine.
 
+mod column;
+mod contamination;
+mod imaging;
 mod poisson;
+mod probe;
+mod scan;
 mod ws2;
 
+pub use column::Column;
+pub use imaging::Imaging;
 pub(crate) use poisson::{normal, poisson};
+pub use scan::Scan;
 pub use ws2::{Simulated, Ws2};

@@ -13,7 +13,9 @@ pub use crate::movie::{Calibration, Frame, Movie, example_movies, real_data};
 pub use crate::progress::{Progress, Reporter, check as check_interrupt};
 pub use crate::session::{SessionInfo, session_info};
 pub use crate::show::{Show, ShowPlan};
-pub use crate::simulate::{Column, Imaging, Scan, Simulated, Ws2};
+pub use crate::simulate::{
+    Beam, Column, Composition, Crystal, Experiment, Imaging, Kinetics, Matter, Recording, Scan, Simulated, Ws2,
+};
 pub use crate::{linfa, ndarray, plotters, polars, tch};
 pub use ndarray::{Array1, Array2, Array3, array, s};
 pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, col, concat, df, lit};

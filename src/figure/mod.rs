@@ -4,6 +4,7 @@
 
 mod chart;
 mod kinds;
+mod simulated;
 mod theme;
 mod tiles;
 

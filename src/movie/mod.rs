@@ -133,6 +133,13 @@ impl Movie {
         self
     }
 
+    /// The same movie with what is known of its recording.
+    #[must_use]
+    pub(crate) fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
     /// The same movie under another name (shown in captions).
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {

@@ -29,14 +29,7 @@ pub struct Composition {
 
 impl Default for Composition {
     fn default() -> Self {
-        Composition {
-            dopant: 0.02,
-            single: 0.008,
-            double: 0.008,
-            host_vacancy: 0.001,
-            adatom: 0.001,
-            antisite: 0.0005,
-        }
+        Composition { dopant: 0.02, single: 0.008, double: 0.008, host_vacancy: 0.001, adatom: 0.001, antisite: 0.0005 }
     }
 }
 
@@ -90,9 +83,8 @@ impl Composition {
             let dopants = sites.bonded(site).filter(|&b| specimen.occupant[b] == Occupant::Dopant).count() as f64;
             libm::exp(kinetics.binding_ev * dopants / kinetics.kt_ev())
         };
-        let columns: Vec<usize> = (0..sites.len())
-            .filter(|&s| sites.mobile[s] && specimen.occupant[s] == Occupant::Perfect)
-            .collect();
+        let columns: Vec<usize> =
+            (0..sites.len()).filter(|&s| sites.mobile[s] && specimen.occupant[s] == Occupant::Perfect).collect();
         let weights: Vec<f64> = columns.iter().map(|&s| bound(s, &specimen)).collect();
         let mean = |power: i32| {
             let sum: f64 = weights.iter().map(|w| if power > 1 { w * w } else { *w }).sum();

@@ -150,7 +150,12 @@ impl Crystal {
     pub fn sites(&self, side_nm: f64) -> Result<Sites> {
         self.validate()?;
         let most = side_nm * side_nm / self.cell_nm2() * self.sublattices.len() as f64;
-        check("side_nm", side_nm, side_nm > 0.0 && most < 4e6, "a positive length with at most 4 million sites inside")?;
+        check(
+            "side_nm",
+            side_nm,
+            side_nm > 0.0 && most < 4e6,
+            "a positive length with at most 4 million sites inside",
+        )?;
         Sites::new(self, side_nm)
     }
 

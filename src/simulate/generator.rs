@@ -140,9 +140,8 @@ fn table(rows: &[Row]) -> Result<DataFrame> {
     let text = |name: &str, of: &dyn Fn(&Row) -> String| {
         Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into()
     };
-    let rate = |name: &str, of: &dyn Fn(&Row) -> f64| {
-        Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into()
-    };
+    let rate =
+        |name: &str, of: &dyn Fn(&Row) -> f64| Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into();
     let columns = vec![
         text("move", &|r| r.step.name().into()),
         text("around", &|r| r.around.into()),

@@ -247,9 +247,10 @@ impl<'a> Engine<'a> {
     fn hop(&self, at: &Specimen, from: usize, to: usize) -> (Move, f64) {
         let (vacancies, atoms) = (at.occupant[from].missing(), at.atoms(self.sites, to));
         let pairs = f64::from(vacancies) * f64::from(atoms) / f64::from(self.sites.per_column[to]);
-        let turns = self.sites.bonded(from).any(|b| {
-            at.occupant[b] == Occupant::Dopant && self.sites.bonds[to].contains(&(b as u32))
-        });
+        let turns = self
+            .sites
+            .bonded(from)
+            .any(|b| at.occupant[b] == Occupant::Dopant && self.sites.bonds[to].contains(&(b as u32)));
         let (step, factor) = if turns { (Move::Turn, self.kinetics.turn_factor) } else { (Move::Hop, 1.0) };
         let uphill = self.kinetics.uphill(self.hop_energy(at, from, to));
         (step, self.hop * pairs * factor * uphill)
@@ -273,7 +274,14 @@ impl<'a> Engine<'a> {
         binding + k.pair_ev * pairs + k.cluster_ev * clusters
     }
 
-    pub(super) fn happen(&mut self, at: &mut Specimen, time_s: f64, step: Move, site: usize, to: Option<usize>) -> Event {
+    pub(super) fn happen(
+        &mut self,
+        at: &mut Specimen,
+        time_s: f64,
+        step: Move,
+        site: usize,
+        to: Option<usize>,
+    ) -> Event {
         let (track, lost, changed) = match (step, to) {
             (Move::Hop | Move::Turn, Some(to)) => (Some(hop(at, site, to)), [0; 2], vec![site, to]),
             (Move::KnockOut, _) => (Some(lose_atom(at, site)), [1, 0], vec![site]),

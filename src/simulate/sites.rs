@@ -119,11 +119,6 @@ impl Sites {
         self.steps[site].iter().filter(|&&n| n != NONE).map(|&n| n as usize)
     }
 
-    /// Whether a site stands at the square's border, where it lacks a neighbour.
-    pub(super) fn at_border(&self, site: usize) -> bool {
-        self.bonds[site].contains(&NONE)
-    }
-
     /// One row a site: `site` u32, `sublattice` u8, `y_nm`, `x_nm` f64, and the three bonded sites `bond_0` to `bond_2`
     /// (u32, null beyond the square).
     ///

@@ -72,9 +72,9 @@ impl Specimen {
     /// Mobile atoms in the whole square, and all other atoms at hosts (dopants count, what sits on top does not).
     #[must_use]
     pub fn count_atoms(&self, sites: &Sites) -> [u64; 2] {
-        (0..sites.len()).map(|s| self.atoms_at(sites, s)).fold([0; 2], |sum, [m, h]| {
-            [sum[0] + u64::from(m), sum[1] + u64::from(h)]
-        })
+        (0..sites.len())
+            .map(|s| self.atoms_at(sites, s))
+            .fold([0; 2], |sum, [m, h]| [sum[0] + u64::from(m), sum[1] + u64::from(h)])
     }
 
     pub(super) fn atoms_at(&self, sites: &Sites, site: usize) -> [u16; 2] {

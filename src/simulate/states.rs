@@ -164,7 +164,9 @@ impl State {
     #[must_use]
     pub fn lumped(self) -> State {
         match self {
-            State::Dopant { vacant } => State::Dopant { vacant: [0, 0b001, 0b110, 0b111][vacant.count_ones() as usize] },
+            State::Dopant { vacant } => {
+                State::Dopant { vacant: [0, 0b001, 0b110, 0b111][vacant.count_ones() as usize] }
+            }
             State::Vacancy { missing, .. } => State::Vacancy { missing, bound: false },
             State::HoleEdge { .. } => State::HoleEdge { reconstructed: false },
             other => other,

@@ -240,9 +240,8 @@ fn events_account_for_every_atom_and_every_change() {
         let atoms: Vec<[u64; 2]> = frames.iter().map(|at| at.count_atoms(&sites)).collect();
         for (frame, now) in atoms.iter().enumerate() {
             let until = 5.0 * frame as f64;
-            let lost = |k: usize| -> u64 {
-                events.iter().filter(|e| e.time_s < until).map(|e| u64::from(e.lost[k])).sum()
-            };
+            let lost =
+                |k: usize| -> u64 { events.iter().filter(|e| e.time_s < until).map(|e| u64::from(e.lost[k])).sum() };
             assert_eq!([now[0] + lost(0), now[1] + lost(1)], atoms[0], "seed {seed}, frame {frame}");
         }
         // Hops, turns and edges lose nothing; all else does.

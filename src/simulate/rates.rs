@@ -97,9 +97,9 @@ impl Default for Kinetics {
             turn_factor: 3.0,
             displacement_ev: 7.0,
             loosening_ev: 0.05,
-            nucleation: Rate { barrier_ev: 4.0, barn: 40.0 },
+            nucleation: Rate { barrier_ev: 4.0, barn: 100.0 },
             hole_onset_e_nm2: 5e6,
-            growth: Rate { barrier_ev: 3.0, barn: 3000.0 },
+            growth: Rate { barrier_ev: 3.0, barn: 8000.0 },
             reconstruction: Rate { barrier_ev: 1.5, barn: 5000.0 },
             reconstruction_ev: 0.03,
         }

@@ -7,6 +7,8 @@
 mod column;
 mod contamination;
 mod imaging;
+mod limit;
+mod observer;
 mod poisson;
 mod probe;
 mod scan;
@@ -14,6 +16,9 @@ mod ws2;
 
 pub use column::Column;
 pub use imaging::Imaging;
+pub use limit::{
+    DetectionLimit, LimitCurve, LimitOptions, SiteKind, SpeciesLimit, Substitute, detection_limit, limit_against_dose,
+};
 pub(crate) use poisson::{normal, poisson};
 pub use scan::Scan;
 pub use ws2::{Simulated, Ws2};

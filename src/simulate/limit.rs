@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 /// Where a column's image is less than this fraction of its peak, its pixels say nothing: less than 1e-4 of the
 /// information (the squared image over the background) lies there.
 const SEEN: f64 = 1e-3;
+/// Between the seeds of frames: odd and large, so that neighbouring seeds share none.
+const FRAMES_APART: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// One thing that may stand at a site instead of its host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,11 +50,14 @@ pub struct LimitOptions {
     /// Sites and species. The default is WS2 at the start of a movie: `Mo_W` on 2 % of W sites, `V_S` and `V_2S` on
     /// 0.8 % of S columns each.
     pub kinds: Vec<SiteKind>,
-    /// Sites of each kind that are looked at: half of them choose the threshold, the others are judged by it.
+    /// Frames that are drawn, each with its own occupancy, contamination, gains and jitter: half of them choose the
+    /// threshold, the others are judged by it.
+    pub frames: usize,
+    /// Sites of each kind that are looked at in a frame.
     pub sites: usize,
     /// Counts drawn at each site for each species.
     pub draws: usize,
-    /// Seed of sites, occupancy and counts.
+    /// Seed of all of it.
     pub seed: u64,
 }
 
@@ -60,7 +65,8 @@ impl SiteKind {
     /// Sites of a host, with substitutes `(name, atoms, prevalence)`.
     #[must_use]
     pub fn new(host: [u8; 3], substitutes: &[(&str, [u8; 3], f64)]) -> Self {
-        let own = |&(name, atoms, prevalence): &(&str, [u8; 3], f64)| Substitute { name: name.into(), atoms, prevalence };
+        let own =
+            |&(name, atoms, prevalence): &(&str, [u8; 3], f64)| Substitute { name: name.into(), atoms, prevalence };
         SiteKind { host, substitutes: substitutes.iter().map(own).collect() }
     }
 
@@ -87,13 +93,14 @@ impl Default for LimitOptions {
             SiteKind::new([74, 0, 0], &[("Mo_W", [42, 0, 0], 0.02)]),
             SiteKind::new([16, 16, 0], &[("V_S", [16, 0, 0], 0.008), ("V_2S", [0, 0, 0], 0.008)]),
         ];
-        LimitOptions { kinds, sites: 400, draws: 40, seed: 1 }
+        LimitOptions { kinds, frames: 40, sites: 10, draws: 40, seed: 1 }
     }
 }
 
 impl LimitOptions {
     setters! {
         kinds: Vec<SiteKind> => with_kinds,
+        frames: usize => with_frames,
         sites: usize => with_sites,
         draws: usize => with_draws,
         seed: u64 => with_seed,
@@ -101,7 +108,8 @@ impl LimitOptions {
 
     fn validate(&self) -> Result<()> {
         check("kinds", self.kinds.len(), !self.kinds.is_empty(), "at least one kind of site")?;
-        check("sites", self.sites, self.sites >= 20, "at least 20, to say how sure the limit is")?;
+        check("frames", self.frames, self.frames >= 20, "at least 20, to say how sure the limit is")?;
+        check("sites", self.sites, self.sites > 0, "at least one a frame")?;
         check("draws", self.draws, self.draws > 0, "at least one")?;
         self.kinds.iter().try_for_each(SiteKind::validate)
     }
@@ -171,24 +179,31 @@ pub struct DetectionLimit {
 /// If an option is out of range, a host stands nowhere far enough inside the frame, or the user asks to stop.
 pub fn detection_limit(imaging: &Imaging, columns: &[Column], options: &LimitOptions) -> Result<DetectionLimit> {
     options.validate()?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seeded("detection_limit", options.seed));
+    imaging.validate()?;
+    let seed = seeded("detection_limit", options.seed);
+    let frame = |i: usize| frame(imaging, columns, options, seed.wrapping_add((i as u64).wrapping_mul(FRAMES_APART)));
+    let frames = (0..options.frames).into_par_iter().map(frame).collect::<Result<Vec<_>>>()?;
+    let kinds = options.kinds.iter().enumerate();
+    let species = kinds.flat_map(|(k, kind)| judge(kind, &frames.iter().map(|f| &f[k][..]).collect::<Vec<_>>()));
+    Ok(DetectionLimit { species: species.collect(), counts_at_w: imaging.counts_at_w() })
+}
+
+/// Counts drawn in one frame, for each kind of site.
+fn frame(imaging: &Imaging, columns: &[Column], options: &LimitOptions, seed: u64) -> Result<Vec<Vec<Draw>>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let filled: Vec<Column> = columns.iter().map(|c| occupied(*c, &options.kinds, &mut rng)).collect();
-    let scan = imaging.scan(1, options.seed)?;
-    let expected = scan.expected(0, &filled)?;
-    let view = View { scan: &scan, probe: imaging.probe(), expected };
-    let mut species = vec![];
-    for kind in &options.kinds {
-        let hosts = columns.iter().zip(&filled).filter(|(perfect, _)| perfect.atoms == kind.host).map(|(_, c)| *c);
-        let mut sites: Vec<Site> = hosts.filter_map(|c| view.site(c)).collect();
-        check("columns", sites.len(), sites.len() >= 20, format!("20 or more {:?} inside the frame", kind.host))?;
-        sites.shuffle(&mut rng);
-        sites.truncate(options.sites);
-        let seeds: Vec<u64> = sites.iter().map(|_| rng.r#gen()).collect();
-        let draws = |i: usize| sites[i].draws(kind, imaging, options.draws, seeds[i]);
-        let draws = (0..sites.len()).into_par_iter().map(draws).collect::<Result<Vec<_>>>()?;
-        species.extend(judge(kind, &draws));
-    }
-    Ok(DetectionLimit { species, counts_at_w: imaging.counts_at_w() })
+    let scan = imaging.scan(1, rng.r#gen())?;
+    let view = View { expected: scan.expected(0, &filled)?, scan: &scan, probe: imaging.probe() };
+    let of = |kind: &SiteKind| {
+        let mut hosts: Vec<usize> = (0..columns.len()).filter(|&i| columns[i].atoms == kind.host).collect();
+        hosts.shuffle(&mut rng);
+        let sites: Vec<Site> = hosts.iter().filter_map(|&i| view.site(filled[i])).take(options.sites).collect();
+        let expected = format!("at least one {:?} well inside the frame", kind.host);
+        check("columns", format!("{} columns", columns.len()), !sites.is_empty(), expected)?;
+        let draws = sites.iter().map(|site| site.draws(kind, imaging, options.draws, &mut rng));
+        Ok(draws.collect::<Result<Vec<_>>>()?.concat())
+    };
+    options.kinds.iter().map(of).collect()
 }
 
 /// The limit at several doses, given as counts at the peak of a lone W column.
@@ -275,9 +290,8 @@ impl View<'_> {
 
 impl Site {
     /// Counts drawn `times` for each species, as the observer judges them.
-    fn draws(&self, kind: &SiteKind, imaging: &Imaging, times: usize, seed: u64) -> Result<Vec<Draw>> {
+    fn draws(&self, kind: &SiteKind, imaging: &Imaging, times: usize, rng: &mut ChaCha8Rng) -> Result<Vec<Draw>> {
         stop_if_asked("while drawing counts at sites")?;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let species = kind.species();
         let means: Vec<Vec<f64>> = species.iter().map(|(atoms, _)| self.means(imaging.weight(*atoms))).collect();
         let logarithms: Vec<Vec<f64>> = means.iter().map(|m| m.iter().map(|m| libm::log(*m)).collect()).collect();
@@ -288,7 +302,7 @@ impl Site {
             for _ in 0..times {
                 let mut likelihood: Vec<f64> = totals.iter().map(|total| -total).collect();
                 for (i, &mean) in means.iter().enumerate() {
-                    let count = poisson(mean, &mut rng);
+                    let count = poisson(mean, rng);
                     if count > 0.0 {
                         likelihood.iter_mut().zip(&logarithms).for_each(|(l, log)| *l += count * log[i]);
                     }
@@ -304,9 +318,11 @@ impl Site {
     }
 }
 
-/// The limit of each substitute: half of the sites choose the threshold, the others are judged by it.
-fn judge(kind: &SiteKind, sites: &[Vec<Draw>]) -> Vec<SpeciesLimit> {
-    let (choosing, judged) = sites.split_at(sites.len() / 2);
+/// The limit of each substitute: half of the frames choose the threshold, the others are judged by it.
+fn judge(kind: &SiteKind, frames: &[&[Draw]]) -> Vec<SpeciesLimit> {
+    let (choosing, judged) = frames.split_at(frames.len() / 2);
+    // Student's 97.5 % point, to first order in the number of frames.
+    let wide = 1.96 + 2.37 / (judged.len() - 1) as f64;
     let of = |(i, substitute): (usize, &Substitute)| {
         let threshold = best_threshold(choosing, i + 1, substitute.prevalence);
         let rates = Rates::new(judged, i + 1, substitute.prevalence, threshold);
@@ -314,8 +330,8 @@ fn judge(kind: &SiteKind, sites: &[Vec<Draw>]) -> Vec<SpeciesLimit> {
             species: substitute.name.clone(),
             prevalence: substitute.prevalence,
             f1: rates.f1,
-            f1_low: (rates.f1 - 1.96 * rates.error).max(0.0),
-            f1_high: (rates.f1 + 1.96 * rates.error).min(1.0),
+            f1_low: (rates.f1 - wide * rates.error).max(0.0),
+            f1_high: (rates.f1 + wide * rates.error).min(1.0),
             precision: rates.precision,
             recall: rates.recall,
             threshold,

@@ -21,8 +21,8 @@ impl Draw {
 }
 
 /// The threshold on the posterior of a species that makes F1 largest, of the expected counts of hits, calls and species.
-pub(super) fn best_threshold(sites: &[Vec<Draw>], species: usize, prevalence: f64) -> f64 {
-    let mut draws: Vec<&Draw> = sites.iter().flatten().collect();
+pub(super) fn best_threshold(frames: &[&[Draw]], species: usize, prevalence: f64) -> f64 {
+    let mut draws: Vec<&Draw> = frames.iter().copied().flatten().collect();
     draws.sort_by(|a, b| b.posterior[species].total_cmp(&a.posterior[species]));
     let all = draws.len() as f64;
     let (mut hits, mut called, mut best) = (0.0, 0.0, (0.0, 1.0));
@@ -42,20 +42,20 @@ pub(super) fn best_threshold(sites: &[Vec<Draw>], species: usize, prevalence: f6
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rates {
     pub(super) f1: f64,
-    /// Standard error of `f1`, from the differences between sites.
+    /// Standard error of `f1`, from the differences between frames.
     pub(super) error: f64,
     pub(super) precision: f64,
     pub(super) recall: f64,
 }
 
 impl Rates {
-    pub(super) fn new(sites: &[Vec<Draw>], species: usize, prevalence: f64, threshold: f64) -> Rates {
-        let of_site = |draws: &Vec<Draw>| {
+    pub(super) fn new(frames: &[&[Draw]], species: usize, prevalence: f64, threshold: f64) -> Rates {
+        let of_frame = |draws: &&[Draw]| {
             let over = draws.iter().filter(|d| d.posterior[species] >= threshold);
             let sums = over.fold((0.0, 0.0), |s, d| (s.0 + d.weight * d.posterior[species], s.1 + d.weight));
             (sums.0 / draws.len() as f64, sums.1 / draws.len() as f64)
         };
-        let each: Vec<(f64, f64)> = sites.iter().map(of_site).collect();
+        let each: Vec<(f64, f64)> = frames.iter().map(of_frame).collect();
         let n = each.len() as f64;
         let (hits, called) = each.iter().fold((0.0, 0.0), |s, e| (s.0 + e.0 / n, s.1 + e.1 / n));
         let f1 = 2.0 * hits / (called + prevalence);

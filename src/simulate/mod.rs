@@ -8,7 +8,6 @@ mod column;
 mod contamination;
 mod imaging;
 mod limit;
-mod observer;
 mod poisson;
 mod probe;
 mod scan;

@@ -60,8 +60,8 @@ impl Rates {
         let (hits, called) = each.iter().fold((0.0, 0.0), |s, e| (s.0 + e.0 / n, s.1 + e.1 / n));
         let f1 = 2.0 * hits / (called + prevalence);
         // F1 is a ratio of means: its error is that of the mean of its linear part.
-        let spread: f64 = each.iter().map(|(h, c)| (2.0 * (h - hits) - f1 * (c - called)).powi(2)).sum();
-        let error = (spread / (n * (n - 1.0))).sqrt() / (called + prevalence);
+        let spread: f64 = each.iter().map(|(h, c)| 2.0 * (h - hits) - f1 * (c - called)).map(|part| part * part).sum();
+        let error = libm::sqrt(spread / (n * (n - 1.0))) / (called + prevalence);
         let precision = if called > 0.0 { hits / called } else { 0.0 };
         Rates { f1, error, precision, recall: (hits / prevalence).min(1.0) }
     }

@@ -1,110 +1,98 @@
-//! Figures of simulated movies and of their truth.
+//! Figures of what is simulated: the limit of detection, and frames held against each other.
 
-use super::kinds::{caption, show, single, tile};
-use super::{CLASS_COLOURS, Chart, Figure, Mark, Rgb, Series};
-use crate::error::Result;
-use crate::show::{emit_html, escape_html, table_html};
-use crate::simulate::{Evolution, MarkovTest, Recording, Transitions};
+use super::kinds::show;
+use super::{CLASS_COLOURS, Chart, Figure, Series};
+use crate::detect::Texture;
+use crate::simulate::{DetectionLimit, Imaging, LimitCurve};
 
-/// Columns of a lattice are this far apart, about: rings of half that do not overlap.
-const RING_NM: f64 = 0.11;
+/// Colours of lines that can be told from each other on white (the palette's yellow cannot).
+const LINES: [super::Rgb; 6] =
+    [CLASS_COLOURS[6], CLASS_COLOURS[0], CLASS_COLOURS[2], CLASS_COLOURS[4], CLASS_COLOURS[1], CLASS_COLOURS[5]];
 
-fn colour(species: usize) -> Rgb {
-    CLASS_COLOURS[species % CLASS_COLOURS.len()]
+fn line(points: Vec<(f64, f64)>, which: usize, name: String) -> Series {
+    Series::Line { points, colour: LINES[which % LINES.len()], width: 2.0, name: Some(name) }
 }
 
-impl Recording {
-    /// One frame with its true defects ringed, a colour for each species.
-    ///
-    /// # Errors
-    /// If there is no such frame.
-    pub fn figure(&self, frame: usize) -> Result<Figure> {
-        let image = self.movie.frame(frame)?;
-        let counts = self.per_frame()?;
-        let names: Vec<&String> = counts.keys().collect();
-        let (frames, species) = (self.truth.column("frame")?.u32()?, self.truth.column("species")?.str()?);
-        let (y, x) = (self.truth.column("y_px")?.f32()?, self.truth.column("x_px")?.f32()?);
-        let mut tile = tile(&image, caption(&image));
-        let radius = (RING_NM / image.calibration.nm_per_px) as f32;
-        tile.marks = (0..self.truth.height())
-            .filter(|&i| frames.get(i) == Some(frame as u32))
-            .filter_map(|i| {
-                let kind = names.iter().position(|n| Some(n.as_str()) == species.get(i))?;
-                Some(Mark { y: y.get(i)?, x: x.get(i)?, radius, colour: colour(kind) })
-            })
-            .collect();
-        let legend =
-            names.iter().enumerate().map(|(i, n)| (colour(i), format!("{n} ({})", counts[*n][frame]))).collect();
-        Ok(single(tile, legend, format!("True defects of {}", caption(&image))))
-    }
-
-    /// How many defects of each species there are in each frame.
-    ///
-    /// # Errors
-    /// If the truth's columns have lost their types.
-    pub fn counts_figure(&self) -> Result<Figure> {
-        let lines = self.per_frame()?.into_iter().enumerate().map(|(i, (name, counts))| Series::Line {
-            points: counts.iter().enumerate().map(|(f, &n)| (f as f64, f64::from(n))).collect(),
-            colour: colour(i),
-            width: 2.0,
-            name: Some(name),
-        });
-        let chart = Chart {
-            title: String::new(),
-            x_label: format!("frame ({} s each)", self.movie.calibration().s_per_frame),
-            y_label: "defects in view".into(),
-            log_y: false,
-            whole_x: true,
-            series: lines.collect(),
-        };
-        Ok(Figure::chart(chart, "Number of true defects of each species in each frame"))
-    }
-
-    /// Shows the recording in a notebook: its last frame with the truth, and the counts in time.
+impl DetectionLimit {
+    /// Shows the limit in a notebook: one row for each species.
     pub fn evcxr_display(&self) {
-        let mut figures = vec![self.figure(self.movie.len() - 1)];
-        figures.extend((self.movie.len() > 1).then(|| self.counts_figure()));
-        show(&format!("{self:?}"), "", &figures);
-    }
-}
-
-impl Evolution {
-    /// Shows itself in a notebook: what it is, and its events.
-    pub fn evcxr_display(&self) {
-        let events = self.events_table().map_or_else(|e| escape_html(&e.to_string()), |t| table_html(&t));
-        show(&format!("{self:?}"), &events, &[]);
-    }
-}
-
-impl Transitions {
-    /// Shows itself in a notebook: the transitions that were seen, with their intervals.
-    pub fn evcxr_display(&self) {
-        let text = format!(
-            "Transitions over {} s, {} sites' steps in {} replicas",
-            self.interval_s,
-            self.counts.sum(),
-            self.replicas
-        );
         match self.table() {
-            Ok(table) => show(&text, &table_html(&table), &[]),
-            Err(error) => emit_html(&escape_html(&error.to_string()), &error.to_string()),
+            Ok(table) => show(&format!("{self:?}"), &crate::show::table_html(&table), &[]),
+            Err(problem) => crate::show::emit_text("text/plain", &problem.to_string()),
         }
     }
 }
 
-impl MarkovTest {
-    /// Shows itself in a notebook.
+impl LimitCurve {
+    /// F1 of each species over the dose, on a logarithmic axis, with the doses of the presets.
+    #[must_use]
+    pub fn figure(&self) -> Figure {
+        let names: Vec<&str> =
+            self.limits.first().map_or(vec![], |l| l.species.iter().map(|s| s.species.as_str()).collect());
+        let of = |(i, name): (usize, &&str)| {
+            let points = self.limits.iter().map(|l| (l.counts_at_w, l.species[i].f1)).collect();
+            line(points, i, (*name).to_owned())
+        };
+        let mut series: Vec<Series> = names.iter().enumerate().map(of).collect();
+        let doses = || self.limits.iter().map(|l| l.counts_at_w);
+        let (low, high) = (doses().fold(f64::MAX, f64::min), doses().fold(f64::MIN, f64::max));
+        let presets = [("as recorded", Imaging::as_recorded(), 110), ("clean", Imaging::clean(), 170)];
+        for (name, preset, grey) in presets {
+            let x = preset.counts_at_w();
+            if (low..=high).contains(&x) {
+                series.push(Series::Marker { x, colour: (grey, grey, grey), name: name.into() });
+            }
+        }
+        let chart = Chart {
+            title: "independent-site limit of one frame".into(),
+            x_label: "dose (counts at the peak of a W column)".into(),
+            y_label: "F1".into(),
+            log_y: false,
+            whole_x: false,
+            series,
+        };
+        Figure::log_chart(chart, format!("{self:?}: F1 of {} over the dose", names.join(", ")))
+    }
+
+    /// Shows the curve in a notebook.
     pub fn evcxr_display(&self) {
-        show(&self.to_string(), &table_html(&self.by_state), &[]);
+        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
     }
 }
 
-impl std::fmt::Display for MarkovTest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Second against first order: {:.1} with {} degrees of freedom, p = {:.2e}; the state before tells {:.4} bits",
-            self.statistic, self.degrees, self.p_value, self.memory_bits
-        )
+impl Texture {
+    /// This frame's spectra along x and y, correlation and histogram, each beside the other frame's.
+    #[must_use]
+    pub fn figures(&self, other: &Texture) -> [Figure; 4] {
+        let spectrum = |axis: &str, of: fn(&Texture) -> &Vec<f64>| {
+            let label = format!("frequency along {axis} (cycles/px)");
+            let of = |t: &Texture| t.frequencies().into_iter().zip(of(t).iter().copied()).collect();
+            self.beside(other, (&label, "power (1: white noise)"), of)
+        };
+        let lags = |t: &Texture| {
+            let away = [(0, 1), (0, 2), (1, 0), (2, 0), (1, 1), (1, 2), (2, 1), (2, 2)];
+            away.iter().enumerate().map(|(i, at)| (i as f64, t.correlation[*at])).collect()
+        };
+        let label = "pixels away (y, x): 0,1  0,2  1,0  2,0  1,1  1,2  2,1  2,2";
+        [
+            spectrum("x", |t| &t.along_x),
+            spectrum("y", |t| &t.along_y),
+            self.beside(other, (label, "correlation of the noise"), lags),
+            self.beside(other, ("intensity (standard deviations)", "fraction of the pixels"), |t| {
+                t.levels().into_iter().zip(t.histogram.iter().copied()).collect()
+            }),
+        ]
+    }
+
+    fn beside(&self, other: &Texture, labels: (&str, &str), of: impl Fn(&Texture) -> Vec<(f64, f64)>) -> Figure {
+        let chart = Chart {
+            title: String::new(),
+            x_label: labels.0.into(),
+            y_label: labels.1.into(),
+            log_y: false,
+            whole_x: false,
+            series: vec![line(of(self), 0, self.source.clone()), line(of(other), 1, other.source.clone())],
+        };
+        Figure::chart(chart, format!("{} of {} and {}", labels.1, self.source, other.source))
     }
 }

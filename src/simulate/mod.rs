@@ -18,6 +18,7 @@ mod generator;
 mod imaging;
 mod kinetics;
 mod matter;
+mod limit;
 mod poisson;
 mod probe;
 mod rates;
@@ -40,6 +41,9 @@ pub use experiment::{Experiment, Recording};
 pub use imaging::Imaging;
 pub use kinetics::{Event, Move};
 pub use matter::{Evolution, Matter};
+pub use limit::{
+    DetectionLimit, LimitCurve, LimitOptions, SiteKind, SpeciesLimit, Substitute, detection_limit, limit_against_dose,
+};
 pub(crate) use poisson::{normal, poisson};
 pub use rates::{Kinetics, Rate};
 pub use relaxation::Relaxation;

@@ -70,9 +70,11 @@ impl Probe {
         self.parts.iter().map(|part| part.peak * part.at(distance_px)).sum()
     }
 
-    /// Rows and columns beyond which a column adds nothing, in pixels from its centre's pixel.
-    pub(super) fn reach(&self) -> i64 {
-        self.parts.iter().map(|part| part.reach).max().unwrap_or(0)
+    /// Distance in whole pixels beyond which the probe is below a fraction of its peak.
+    pub(super) fn seen(&self, fraction: f64) -> f64 {
+        let reach = self.parts.iter().map(|part| part.reach).max().unwrap_or(0);
+        let below = |px: &i64| self.at(*px as f64) < fraction * self.at(0.0);
+        (0..=reach).find(below).unwrap_or(reach) as f64
     }
 
     /// Adds `weight` times the probe about `(y, x)` to an image of `width` pixels a row; row r is shifted along x by

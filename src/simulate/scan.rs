@@ -101,7 +101,7 @@ impl Scan {
             probe.add(&mut image, n, at, imaging.weight(column.atoms), &shifts);
         }
         self.stain(frame, &mut image);
-        let per_weight = imaging.electrons_per_px() * imaging.w_cross_section_nm2;
+        let per_weight = imaging.counts_per_weight();
         for (row, gain) in image.chunks_exact_mut(n).zip(self.gain.row(frame)) {
             row.iter_mut().for_each(|v| *v = gain * (per_weight * *v + imaging.dark_counts));
         }
@@ -129,7 +129,17 @@ impl Scan {
         let expected = self.expected(frame, columns)?;
         let mut rng = stream(self.seed, 2 * frame as u64 + 2);
         stop_if_asked("while drawing counts")?;
-        Ok(expected.mapv(|mean| (poisson(mean, &mut rng) + self.imaging.offset) as f32))
+        let (glow, offset) = (self.imaging.afterglow, self.imaging.offset);
+        let mut counts = Array2::zeros(expected.dim());
+        for (mut to, means) in counts.rows_mut().into_iter().zip(expected.rows()) {
+            // Before a row the beam rests where it begins.
+            let mut signal = means[0];
+            for (to, &mean) in to.iter_mut().zip(means) {
+                signal = glow * signal + (1.0 - glow) * poisson(mean, &mut rng);
+                *to = (signal + offset) as f32;
+            }
+        }
+        Ok(counts)
     }
 
     /// The drift as a table: `frame` u32, `time_s`, `y_px`, `x_px`, `y_nm`, `x_nm` f64.

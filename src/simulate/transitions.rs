@@ -37,14 +37,17 @@ pub struct Transitions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MarkovTest {
     /// Likelihood ratio of second against first order (Anderson and Goodman, Ann. Math. Stat. 28, 89, 1957): twice the log.
-    pub statistic: f64,
-    /// Its degrees of freedom.
+    pub likelihood_ratio: f64,
+    /// Pearson's chi-squared of the same counts. Its mean is `degrees` for a Markov chain however sparse the counts are,
+    /// while the likelihood ratio falls short of it.
+    pub chi_squared: f64,
+    /// Degrees of freedom.
     pub degrees: u64,
-    /// Probability of a statistic this large if the chain were of first order and sites independent. Neighbouring sites
-    /// change together, so a small value alone says little: look at the sizes below.
+    /// Probability of a chi-squared this large if the chain were of first order and sites independent. Neighbouring sites
+    /// change together, and rare triples make the tail heavier: look at the sizes below.
     pub p_value: f64,
     /// What the state before the present one tells of the next, in bits a transition out of any state but the perfect
-    /// lattice: 0 for a Markov chain.
+    /// lattice: about 0 for a Markov chain (what chance gives is taken off).
     pub memory_bits: f64,
     /// One row a state: `state`, `count`, `chapman_kolmogorov` (total variation between the chances two frames later and
     /// those of the squared matrix: 0 for a Markov chain, at most 1), and `by_chance` (what as many counts give anyway).
@@ -158,11 +161,15 @@ impl Transitions {
     pub fn markov_test(&self) -> Result<MarkovTest> {
         let before = self.second.sum_axis(Axis(2)); // what came before the present state, and it
         let present = self.counts.sum_axis(Axis(1));
-        let (mut statistic, mut leaving) = (0.0, 0.0);
-        for ((i, j, k), &n) in self.second.indexed_iter().filter(|(_, n)| **n > 0) {
-            let expected = before[[i, j]] as f64 * self.counts[[j, k]] as f64 / present[j] as f64;
-            statistic += 2.0 * n as f64 * libm::log(n as f64 / expected);
-            leaving += if j == State::Lattice.index() { 0.0 } else { n as f64 };
+        let (mut ratio, mut chi_squared, mut leaving) = (0.0, 0.0, 0.0);
+        for ((i, j, k), &n) in self.second.indexed_iter() {
+            let expected = before[[i, j]] as f64 * self.counts[[j, k]] as f64 / present[j].max(1) as f64;
+            if expected > 0.0 {
+                let n = n as f64;
+                ratio += if n > 0.0 { 2.0 * n * libm::log(n / expected) } else { 0.0 };
+                chi_squared += (n - expected) * (n - expected) / expected;
+                leaving += if j == State::Lattice.index() { 0.0 } else { n };
+            }
         }
         let positive = |counts: &Array2<u64>, j: usize, from: bool| {
             let lane = if from { counts.column(j) } else { counts.row(j) };
@@ -170,12 +177,14 @@ impl Transitions {
         };
         let degrees = (0..present.len())
             .map(|j| positive(&before, j, true).saturating_sub(1) * positive(&self.counts, j, false).saturating_sub(1))
-            .sum();
+            .sum::<u64>();
+        let excess = (chi_squared - degrees as f64).max(0.0);
         Ok(MarkovTest {
-            statistic,
+            likelihood_ratio: ratio,
+            chi_squared,
             degrees,
-            p_value: chi_squared_tail(statistic, degrees),
-            memory_bits: statistic / (2.0 * leaving.max(1.0) * std::f64::consts::LN_2),
+            p_value: chi_squared_tail(chi_squared, degrees),
+            memory_bits: excess / (2.0 * leaving.max(1.0) * std::f64::consts::LN_2),
             by_state: self.two_steps()?,
         })
     }

@@ -3,11 +3,13 @@
 //! A [`Movie`] gives [`Frame`]s one at a time; nothing is read before it is asked for.
 
 mod calibration;
+mod dataset;
 mod examples;
 mod formats;
 mod reader;
 
 pub use calibration::Calibration;
+pub use dataset::{dataset_drift, dataset_events, dataset_truth, datasets};
 pub use examples::{example_movies, real_data};
 pub use formats::{Axis, Metadata};
 pub use reader::FrameSource;

@@ -33,6 +33,8 @@ pub struct Experiment {
     pub imaging: Imaging,
     /// How many frames it records.
     pub frames: usize,
+    /// How much further than the drifting scan ever sees the specimen goes on, all around. Vacancies do not leave it.
+    pub margin_nm: f64,
 }
 
 /// Seconds from one frame to the next: 512 x 512 pixels of 16 µs, and the flyback.
@@ -49,12 +51,18 @@ impl Experiment {
         matter: Matter => with_matter,
         imaging: Imaging => with_imaging,
         frames: usize => with_frames,
+        margin_nm: f64 => with_margin_nm,
     }
 
     /// 100 frames of 512 x 512 pixels, one every 5 s, of Mo-doped WS2, at the dose of [`Imaging::clean`].
     #[must_use]
     pub fn ws2() -> Experiment {
-        Experiment { matter: Matter::ws2(), imaging: Imaging::clean().with_s_per_frame(S_PER_FRAME), frames: 100 }
+        Experiment {
+            matter: Matter::ws2(),
+            imaging: Imaging::clean().with_s_per_frame(S_PER_FRAME),
+            frames: 100,
+            margin_nm: 0.64,
+        }
     }
 
     /// The same events (with the same seed) as the published movie was recorded: starved of counts.
@@ -63,10 +71,10 @@ impl Experiment {
         Experiment { imaging: Imaging::as_recorded().with_s_per_frame(S_PER_FRAME), ..Experiment::ws2() }
     }
 
-    /// Side of the square that is simulated: two periods wider all around than what the drifting scan ever sees.
+    /// Side of the square that is simulated.
     fn side_nm(&self, scan: &Scan) -> f64 {
         let drift = scan.drift_nm.iter().flatten().map(|d| libm::fabs(*d)).fold(0.0, f64::max);
-        self.imaging.size_px as f64 * self.imaging.nm_per_px + 2.0 * drift + 4.0 * self.matter.crystal.period_nm()
+        self.imaging.size_px as f64 * self.imaging.nm_per_px + 2.0 * (drift + self.margin_nm)
     }
 
     /// Lets the specimen evolve and records it. A frame shows the specimen as it is when the frame begins.
@@ -75,6 +83,7 @@ impl Experiment {
     /// If an option is out of range, or the user stops it.
     pub fn simulate(&self, seed: u64) -> Result<Recording> {
         check("frames", self.frames, (1..=100_000).contains(&self.frames), "from 1 to 100000 frames")?;
+        check("margin_nm", self.margin_nm, (0.0..=1000.0).contains(&self.margin_nm), "from 0 to 1000 nm")?;
         self.matter.validate()?;
         let seed = seeded("Experiment", seed);
         let scan = self.imaging.scan(self.frames, seed)?;

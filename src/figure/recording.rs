@@ -103,7 +103,7 @@ impl std::fmt::Display for MarkovTest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "Second against first order: likelihood ratio {:.1}, chi-squared {:.1} with {} degrees of freedom, p = {:.2e}; \
+            "Second against first order: likelihood ratio {:.1}, chi-squared {:.1} with {:.1} degrees of freedom, p = {:.2e}; \
              the state before tells {:.5} bits",
             self.likelihood_ratio, self.chi_squared, self.degrees, self.p_value, self.memory_bits
         )

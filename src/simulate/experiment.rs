@@ -130,6 +130,7 @@ impl Experiment {
         metadata.add("dose_rate_e_nm2_s", matter.beam.dose_rate_e_nm2_s);
         metadata.add("counts_at_w", imaging.counts_at_w());
         metadata.add("seed", seed);
+        metadata.add("margin_nm", self.margin_nm);
         // All of it, so that the movie can be made again.
         for (name, options) in [
             ("crystal", serde_json::to_string(&matter.crystal)),

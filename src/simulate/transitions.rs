@@ -37,14 +37,14 @@ pub struct Transitions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MarkovTest {
     /// Likelihood ratio of second against first order (Anderson and Goodman, Ann. Math. Stat. 28, 89, 1957): twice the log.
+    /// Here and below, of triples that a Markov chain would show at least once.
     pub likelihood_ratio: f64,
-    /// Pearson's chi-squared of the same counts. Its mean is `degrees` for a Markov chain however sparse the counts are,
-    /// while the likelihood ratio falls short of it.
+    /// Pearson's chi-squared of the same counts.
     pub chi_squared: f64,
-    /// Degrees of freedom.
-    pub degrees: u64,
+    /// What chi-squared is on average for a Markov chain: its degrees of freedom, in part where triples are left out.
+    pub degrees: f64,
     /// Probability of a chi-squared this large if the chain were of first order and sites independent. Neighbouring sites
-    /// change together, and rare triples make the tail heavier: look at the sizes below.
+    /// change together, and a million steps find the slightest memory: look at the sizes below.
     pub p_value: f64,
     /// What the state before the present one tells of the next, in bits a transition out of any state but the perfect
     /// lattice: about 0 for a Markov chain (what chance gives is taken off).
@@ -161,24 +161,20 @@ impl Transitions {
     pub fn markov_test(&self) -> Result<MarkovTest> {
         let before = self.second.sum_axis(Axis(2)); // what came before the present state, and it
         let present = self.counts.sum_axis(Axis(1));
-        let (mut ratio, mut chi_squared, mut leaving) = (0.0, 0.0, 0.0);
+        let (mut ratio, mut chi_squared, mut degrees, mut leaving) = (0.0, 0.0, 0.0, 0.0);
         for ((i, j, k), &n) in self.second.indexed_iter() {
-            let expected = before[[i, j]] as f64 * self.counts[[j, k]] as f64 / present[j].max(1) as f64;
-            if expected > 0.0 {
-                let n = n as f64;
-                ratio += if n > 0.0 { 2.0 * n * libm::log(n / expected) } else { 0.0 };
+            let (n, all) = (n as f64, present[j].max(1) as f64);
+            let (before, after) = (before[[i, j]] as f64 / all, self.counts[[j, k]] as f64 / all);
+            let expected = before * after * all;
+            leaving += if j == State::Lattice.index() { 0.0 } else { n };
+            if expected >= 1.0 {
+                let logarithm = if n > 0.0 { n * libm::log(n / expected) } else { 0.0 };
+                ratio += 2.0 * (logarithm - (n - expected));
                 chi_squared += (n - expected) * (n - expected) / expected;
-                leaving += if j == State::Lattice.index() { 0.0 } else { n };
+                degrees += (1.0 - before) * (1.0 - after);
             }
         }
-        let positive = |counts: &Array2<u64>, j: usize, from: bool| {
-            let lane = if from { counts.column(j) } else { counts.row(j) };
-            lane.iter().filter(|&&n| n > 0).count() as u64
-        };
-        let degrees = (0..present.len())
-            .map(|j| positive(&before, j, true).saturating_sub(1) * positive(&self.counts, j, false).saturating_sub(1))
-            .sum::<u64>();
-        let excess = (chi_squared - degrees as f64).max(0.0);
+        let excess = f64::max(chi_squared - degrees, 0.0);
         Ok(MarkovTest {
             likelihood_ratio: ratio,
             chi_squared,

@@ -1,7 +1,7 @@
-//! The simulated first frame "as recorded" beside the real one: `ATOMOTION_REAL=FOLDER cargo run --example as_recorded`.
+//! The simulated first frame "as recorded" beside the real one: `cargo run --example as_recorded`, with `ATOMOTION_REAL`.
 //!
-//! Draws both frames, their spectra along x and y, the correlation of their noise and their histograms, and the limit of
-//! detection over the dose, into the folder that is given (else the present one).
+//! Draws both frames, their spectra along x and y, the correlation of their noise and their histograms, and the limit
+//! of detection over the dose, into the folder that is given (else the present one).
 
 #[path = "../tests/common/ws2.rs"]
 mod ws2;

@@ -73,8 +73,8 @@ proptest! {
     /// The fast way and the obvious one differ by what lies beyond five standard deviations, 4e-6 of the peak.
     #[test]
     fn the_fast_probe_is_the_obvious_one(
-        y in -0.9..0.9, x in -0.9..0.9, probe in 0.01..0.12, tail in 0.12..0.3, fraction in 0.0..0.9, jitter in 0.0..0.06,
-        seed in 0_u64..1000,
+        y in -0.9..0.9, x in -0.9..0.9, probe in 0.01..0.12, tail in 0.12..0.3, fraction in 0.0..0.9,
+        jitter in 0.0..0.06, seed in 0_u64..1000,
     ) {
         let imaging = ideal(40).with_probe_nm(probe).with_tail_nm(tail).with_tail_fraction(fraction);
         let imaging = imaging.with_jitter_nm(jitter);
@@ -227,10 +227,15 @@ fn afterglow_loses_nothing() {
     }
     let flat = Imaging::as_recorded().with_size_px(256).with_afterglow(0.25).with_carbon_per_nm2(0.0);
     let flat = flat.with_row_noise(0.0).with_dark_counts(5.0).scan(1, 2).unwrap().counts(0, &[]).unwrap();
-    let texture = Texture::of(&Frame::new(flat, Calibration::default())).unwrap();
-    // Correlations of 65,536 pixels have errors of 0.004.
-    for (at, expected) in [((0, 1), 0.25), ((0, 2), 0.0625), ((1, 0), 0.0)] {
-        assert!((texture.correlation[at] - expected).abs() < 0.02, "{at:?}: {}", texture.correlation[at]);
+    let product = |away: [usize; 2]| {
+        let pairs = (0..200).flat_map(|y| (0..200).map(move |x| (y, x)));
+        let pairs = pairs.map(|(y, x)| (flat[[y, x]] - 5.0) * (flat[[y + away[0], x + away[1]]] - 5.0));
+        f64::from(pairs.sum::<f32>()) / 40_000.0
+    };
+    // Correlations of 40,000 pixels have errors of 0.005.
+    for (away, expected) in [([0, 1], 0.25), ([0, 2], 0.0625), ([1, 0], 0.0)] {
+        let found = product(away) / product([0, 0]);
+        assert!((found - expected).abs() < 0.025, "{away:?}: {found}");
     }
 }
 
@@ -259,7 +264,7 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
     let frame = scan.counts(2, &with_defects(sheet(3.1, 7.0), 5)).unwrap();
     let bytes = frame.iter().flat_map(|v| v.to_le_bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
-    assert_eq!(format!("{hash:016x}"), "FINGERPRINT");
+    assert_eq!(format!("{hash:016x}"), "700b0870e96d415d");
 }
 
 #[test]
@@ -292,9 +297,9 @@ fn pair(seed: u64) -> Option<(Texture, Texture)> {
     Some((Texture::of(&real).unwrap(), Texture::of(&simulated).unwrap()))
 }
 
-/// Bands of a spectrum hold 7,000 frequencies each, 1.2 % by chance, but residues of the lattice and slow noise of the
-/// current along a row, which the model has only as a gain per row, differ more: 12 % in all bands but the slowest
-/// along x, which is 20 % low. Correlations have errors of 0.004 from 100,000 pixels; residues add some 0.01.
+/// Bands of a spectrum hold 7,000 frequencies each, 1.2 % by chance. Along x the third is up to 12 % off (a distorted
+/// lattice leaves residues beside its peaks), and the slowest 20 %: the real current also changes slowly within a row,
+/// which the model has as one gain a row. Correlations have errors of 0.004 from 100,000 pixels; residues add 0.01.
 #[test]
 fn as_recorded_looks_like_the_real_frame() {
     for seed in 0..3 {
@@ -312,11 +317,11 @@ fn as_recorded_looks_like_the_real_frame() {
             real.along_x, simulated.along_x, real.along_y, simulated.along_y
         );
         for (band, (r, s)) in real.along_x.iter().zip(&simulated.along_x).enumerate() {
-            let most = if band == 0 { 0.3 } else { 0.12 };
+            let most = if band == 0 { 0.3 } else { 0.16 };
             assert!((s / r - 1.0).abs() < most, "band {band} along x: {s}, real {r}");
         }
         for (band, (r, s)) in real.along_y.iter().zip(&simulated.along_y).enumerate() {
-            assert!((s / r - 1.0).abs() < 0.12, "band {band} along y: {s}, real {r}");
+            assert!((s / r - 1.0).abs() < 0.08, "band {band} along y: {s}, real {r}");
         }
         assert!((simulated.corner / real.corner - 1.0).abs() < 0.08, "{simulated:?}");
         // The mean of 140 powers: 8 % each.
@@ -325,7 +330,8 @@ fn as_recorded_looks_like_the_real_frame() {
         for (at, r) in real.correlation.indexed_iter() {
             assert!((simulated.correlation[at] - r).abs() < 0.025, "{at:?}: {}, real {r}", simulated.correlation[at]);
         }
-        assert!(real.distance(&simulated) < 0.03, "{}", real.distance(&simulated));
+        // Counts are 0.4 standard deviations apart, and a bin a quarter: one level more or less in it.
+        assert!(real.distance(&simulated) < 0.05, "{}", real.distance(&simulated));
         assert!((simulated.skewness - real.skewness).abs() < 0.15, "{} {}", simulated.skewness, real.skewness);
     }
 }
@@ -350,9 +356,22 @@ fn beat(frame: &Array2<f32>, apart: usize) -> f64 {
     at(2.0 - REDRAWN) / others[60]
 }
 
-/// The redraw took pixels rather than means: neighbours in it that were one pixel apart are correlated by the afterglow,
-/// those that were two apart less, in step with 1.5655 pixels; the variance is the same everywhere. Of chance the ratio
-/// is above 3 once in 500.
+/// A frame redrawn otherwise: each pixel a sum over its row and column with weights of the distance in pixels.
+fn weighed(frame: &Array2<f32>, weight: impl Fn(f64) -> f64) -> Array2<f32> {
+    let along_rows = |image: &Array2<f32>| {
+        Array2::from_shape_fn((image.nrows(), 323), |(y, x)| {
+            let middle = (x as f64 + 0.5) * REDRAWN - 0.5;
+            let near = (middle - 1.5).max(0.0) as usize..=(middle + 2.5) as usize;
+            near.map(|i| weight((i as f64 - middle).abs()) as f32 * image[[y, i]]).sum::<f32>()
+        })
+    };
+    along_rows(&along_rows(frame).t().to_owned()).t().to_owned()
+}
+
+/// The redraw took pixels rather than means of them or values between them. Its covariance of a column with the next
+/// beats in step with 1.5655 pixels, so that is its scale. Its noise is as strong in the corner of the spectrum as on
+/// the plateau of an axis, where means leave half; and its variance does not beat, as it does between pixels. Of chance
+/// the ratio of a beat is above 3 once in 500.
 #[test]
 fn the_real_frame_was_redrawn_from_single_pixels() {
     let Some(folder) = real_data().unwrap() else {
@@ -360,11 +379,19 @@ fn the_real_frame_was_redrawn_from_single_pixels() {
     };
     let real = Movie::open(folder.join("ws2_frame0.npy")).unwrap().frame(0).unwrap().data;
     let imaging = Imaging::as_recorded().with_nm_per_px(0.0507 / REDRAWN);
-    let simulated = redraw(&imaging.scan(1, 1).unwrap().counts(0, &sheet(16.6, -0.8)).unwrap());
-    let even = redraw(&imaging.with_afterglow(0.0).scan(1, 1).unwrap().counts(0, &sheet(16.6, -0.8)).unwrap());
-    for (name, frame) in [("real", &real), ("simulated", &simulated), ("without afterglow", &even)] {
-        println!("{name}: covariance {:.1}, variance {:.1}", beat(frame, 1), beat(frame, 0));
+    let counts = imaging.scan(1, 1).unwrap().counts(0, &sheet(16.6, -0.8)).unwrap();
+    let of = |name: &str, frame: &Array2<f32>| {
+        let texture = Texture::of(&Frame::new(frame.clone(), Calibration::default())).unwrap();
+        let plateau = texture.along_y[5..9].iter().sum::<f64>() / 4.0;
+        let found = (beat(frame, 1), beat(frame, 0), texture.corner / plateau);
+        println!("{name}: covariance {:.1}, variance {:.1}, corner {:.2} of the plateau", found.0, found.1, found.2);
+        found
+    };
+    for (name, frame) in [("real", &real), ("single pixels", &redraw(&counts))] {
+        let (covariance, variance, corner) = of(name, frame);
+        assert!(covariance > 6.0 && variance < 3.0 && corner > 0.75, "{name}");
     }
-    assert!(beat(&real, 1) > 6.0 && beat(&simulated, 1) > 6.0);
-    assert!(beat(&real, 0) < 3.0 && beat(&simulated, 0) < 3.0 && beat(&even, 1) < 3.0);
+    let covered = |distance: f64| (0.5 * (1.0 + REDRAWN) - distance).clamp(0.0, 1.0) / REDRAWN;
+    assert!(of("means", &weighed(&counts, covered)).2 < 0.65);
+    assert!(of("between pixels", &weighed(&counts, |distance| (1.0 - distance).max(0.0))).1 > 6.0);
 }

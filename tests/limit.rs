@@ -63,8 +63,8 @@ fn at_high_dose_it_is_the_matched_filter() {
 #[test]
 fn brute_force_agrees() {
     let kinds = vec![SiteKind::new([16, 16, 0], &[("V_S", [16, 0, 0], 0.2), ("V_2S", [0, 0, 0], 0.15)])];
-    let imaging = Imaging::as_recorded().with_size_px(64).with_counts_at_w(15.0).with_carbon_contrast(0.0);
-    let columns = sheet(2.2, 4.0);
+    let imaging = Imaging::as_recorded().with_size_px(44).with_counts_at_w(15.0).with_carbon_per_nm2(0.0);
+    let columns = sheet(1.4, 4.0);
     let options = LimitOptions::default().with_kinds(kinds).with_draws(60);
     let limit = detection_limit(&imaging, &columns, &options).unwrap();
     println!("{limit:?}");
@@ -72,8 +72,8 @@ fn brute_force_agrees() {
         let found = limit.of(species).unwrap();
         let counted = brute_force(&imaging, &columns, atoms, found.threshold);
         println!("{species}: counted {counted:.3}");
-        // 12,000 trials hold some 2,000 of a species: counting is good to 0.012.
-        assert!((found.f1 - counted).abs() < 0.04, "{species}: counted {counted}, {found:?}");
+        // 4,000 trials hold some 700 of a species: counting is good to 0.018.
+        assert!((found.f1 - counted).abs() < 0.05, "{species}: counted {counted}, {found:?}");
     }
 }
 
@@ -92,13 +92,13 @@ fn brute_force(imaging: &Imaging, columns: &[Column], wanted: [u8; 3], threshold
         }
     };
     let (mut hits, mut false_alarms, mut misses) = (0.0, 0.0, 0.0);
-    for frame in 0..3000 {
+    for frame in 0..1000 {
         let mut filled = columns.to_vec();
         for column in filled.iter_mut().filter(|c| c.atoms == [16, 16, 0]) {
             column.atoms = species[pick(&mut rng)].0;
         }
         let scan = imaging.clone().with_afterglow(0.0).scan(1, frame).unwrap();
-        let inside = |c: &Column| c.atoms[0] != 74 && c.y_nm.abs().max(c.x_nm.abs()) < 0.5;
+        let inside = |c: &Column| c.atoms[0] != 74 && c.y_nm.abs().max(c.x_nm.abs()) < 0.25;
         let near: Vec<usize> = (0..filled.len()).filter(|&i| inside(&filled[i])).collect();
         for _ in 0..4 {
             let site = near[rng.gen_range(0..near.len())];
@@ -176,10 +176,10 @@ fn first_estimates_were_near() {
     assert!((f1(&twenty, "V_2S") - 0.9).abs() < 0.03, "{twenty:?}");
 }
 
-/// 0.98 to 0.003, which is the sampling of 400 frames.
+/// 0.98 to 0.004: four times the interval of 120 frames.
 #[test]
 fn clean_is_where_f1_of_v2s_is_98_per_cent() {
-    let options = LimitOptions::default().with_frames(200).with_seed(3);
+    let options = LimitOptions::default().with_frames(120).with_seed(3);
     let found = limit(Imaging::clean(), &options);
     println!("{found:?}");
     assert!((f1(&found, "V_2S") - 0.98).abs() < 0.004, "{found:?}");

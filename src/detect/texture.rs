@@ -189,8 +189,8 @@ impl std::fmt::Debug for Texture {
         write!(
             f,
             "Texture of {}: noise power {:.2} in the corner of the spectrum, {:.2} to {:.2} along x, {:.2} to {:.2} \
-             along y (white noise of the frame's variance has 1), {:.2} of what is common to rows; its correlation with \
-             the next pixel {:.3} along x and {:.3} along y; {:.0} % of the variance in lattice and slow changes",
+             along y (white noise of the frame's variance has 1), {:.2} of what is common to rows; its correlation \
+             with the next pixel {:.3} along x and {:.3} along y; {:.0} % of the variance in lattice and slow changes",
             self.source,
             self.corner,
             self.along_x.iter().copied().fold(f64::MAX, f64::min),

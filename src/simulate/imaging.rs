@@ -4,6 +4,7 @@ use super::probe::Probe;
 use super::scan::Scan;
 use crate::error::{Result, check, setters};
 use crate::movie::Calibration;
+use crate::session::seeded;
 use serde::{Deserialize, Serialize};
 
 /// The atom that everything is measured by.
@@ -42,8 +43,8 @@ pub struct Imaging {
     pub s_per_frame: f64,
     /// Incident electrons per square nanometre in one frame.
     pub electrons_per_nm2: f64,
-    /// Area in nm^2 that one W atom holds up to the beam: an electron through it is counted. The default is
-    /// Rutherford's for scattering by more than about 90 mrad at 100 kV. The image shows only the product with the dose.
+    /// Area in nm^2 that one W atom holds up to the beam: an electron through it is counted. The default is Rutherford's
+    /// for scattering by more than about 90 mrad at 100 kV. An image shows only the product with the dose.
     pub w_cross_section_nm2: f64,
     /// Power of the atomic number that an atom's intensity goes with.
     pub z_power: f64,
@@ -140,12 +141,13 @@ impl Imaging {
         }
     }
 
-    /// As the published WS2 movie was recorded: 6 counts at the peak of a W column.
+    /// As the published WS2 movie was recorded: 5.5 counts at the peak of a W column.
     ///
-    /// Fitted to a redraw of its first frame (323 x 323 pixels, 8 bits) in spectra along x and y, correlation of
-    /// the noise, and histogram. The redraw took every 1.57th pixel rather than a mean: the covariance of neighbours
-    /// has two levels, for pixels one and two apart, and the variance is the same everywhere. So its noise is that of
-    /// the pixels of the frame, not less. Drift cannot be seen in one frame; what is set here is a slow one.
+    /// Fitted to a redraw of its first frame (323 x 323 pixels, 8 bits) in spectra along x and y, correlation of the
+    /// noise, and histogram. The redraw took every 1.57th pixel and no means: its noise is nearly white, and its
+    /// variance the same everywhere. So the noise is that of the frame's own pixels, not less. A count here is what
+    /// explains that noise as Poisson's; a detector whose pulses differ in height gives more pulses. Drift cannot be
+    /// seen in one frame; what is set here is a slow one.
     #[must_use]
     pub fn as_recorded() -> Self {
         Imaging {
@@ -160,7 +162,7 @@ impl Imaging {
             afterglow: 0.13,
             ..Imaging::ideal()
         }
-        .with_counts_at_w(6.0)
+        .with_counts_at_w(5.5)
     }
 
     /// The same microscope at the dose where an ideal observer of one frame finds `V_2S` with F1 0.98 (see
@@ -221,7 +223,7 @@ impl Imaging {
     /// # Errors
     /// If an option is out of range.
     pub fn scan(&self, frames: usize, seed: u64) -> Result<Scan> {
-        Scan::new(self, frames, seed)
+        Scan::new(self, frames, seeded("Imaging", seed))
     }
 
     pub(super) fn probe(&self) -> Probe {

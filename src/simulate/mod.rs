@@ -4,8 +4,9 @@
 //! by their [`Kinetics`] under a [`Beam`]. [`Imaging`] is the microscope. What comes out is a [`Recording`]: the movie, and
 //! all that is true of it. [`Ws2`] is a first, simple Mo-doped WS2.
 //!
-//! Columns are Gaussians whose height goes as Z^1.7 (the usual approximation of annular dark-field contrast, Krivanek
-//! et al., Nature 464, 571, 2010), counts are Poisson. Every transcendental function is `libm`'s, so that the same
+//! Intensities go as Z^1.7 (the usual approximation of annular dark-field contrast, Krivanek et al., Nature 464, 571,
+//! 2010), counts are Poisson. [`Imaging`] has the microscope, [`detection_limit`] says how well any method could do on
+//! one of its frames. Every transcendental function is `libm`'s, so that the same
 //! seed gives the same bytes on every machine.
 
 mod beam;

@@ -6,7 +6,6 @@ use super::imaging::Imaging;
 use super::{normal, poisson};
 use crate::error::{Result, check};
 use crate::progress::stop_if_asked;
-use crate::session::seeded;
 use ndarray::Array2;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::SeedableRng;
@@ -34,7 +33,6 @@ impl Scan {
     pub(super) fn new(imaging: &Imaging, frames: usize, seed: u64) -> Result<Scan> {
         imaging.validate()?;
         check("frames", frames, (1..=1_000_000).contains(&frames), "from 1 to 1000000")?;
-        seeded("Imaging", seed);
         let mut rng = stream(seed, 0);
         let contamination = Contamination::new(imaging, &mut rng);
         let mut at = [0.0; 2];

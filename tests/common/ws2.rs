@@ -1,4 +1,5 @@
 //! A sheet of WS2 to be imaged, and the redraw that the real first frame is known by.
+#![allow(dead_code)] // each test program uses a part of it
 
 use atomotion::ndarray::Array2;
 use atomotion::simulate::Column;

@@ -10,6 +10,7 @@ pub use options::{LimitOptions, SiteKind, Substitute};
 
 use super::column::Column;
 use super::imaging::Imaging;
+use super::scan::Scan;
 use crate::error::{Result, check};
 use crate::progress::{EARLIER, Progress, Reporter};
 use crate::session::seeded;
@@ -70,7 +71,7 @@ pub fn detection_limit(imaging: &Imaging, columns: &[Column], options: &LimitOpt
 fn frame(imaging: &Imaging, columns: &[Column], options: &LimitOptions, seed: u64) -> Result<Vec<Vec<Draw>>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let filled: Vec<Column> = columns.iter().map(|c| occupied(*c, &options.kinds, &mut rng)).collect();
-    let scan = imaging.scan(1, rng.r#gen())?;
+    let scan = Scan::new(imaging, 1, rng.r#gen())?;
     let view = View { expected: scan.expected(0, &filled)?, scan: &scan, probe: imaging.probe() };
     let of = |kind: &SiteKind| {
         let mut hosts: Vec<usize> = (0..columns.len()).filter(|&i| columns[i].atoms == kind.host).collect();

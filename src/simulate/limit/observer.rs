@@ -20,7 +20,7 @@ impl Draw {
     }
 }
 
-/// The threshold on the posterior of a species that makes F1 largest, of the expected counts of hits, calls and species.
+/// The threshold on the posterior of a species that makes F1 largest, with expected numbers of hits, calls and species.
 pub(super) fn best_threshold(frames: &[&[Draw]], species: usize, prevalence: f64) -> f64 {
     let mut draws: Vec<&Draw> = frames.iter().copied().flatten().collect();
     draws.sort_by(|a, b| b.posterior[species].total_cmp(&a.posterior[species]));

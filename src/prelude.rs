@@ -3,17 +3,22 @@
 pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
 pub use crate::defects::{Defects, read_parquet, write_parquet};
 pub use crate::detect::{
-    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf, Trainer,
-    Training, published_mask, score,
+    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf, Texture,
+    Trainer, Training, published_mask, score,
 };
 pub use crate::device::best_device;
 pub use crate::error::Error;
 pub use crate::figure::Figure;
-pub use crate::movie::{Calibration, Frame, Movie, example_movies, real_data};
+pub use crate::movie::{
+    Calibration, Frame, Movie, dataset_drift, dataset_events, dataset_truth, example_movies, real_data,
+};
 pub use crate::progress::{Progress, Reporter, check as check_interrupt};
 pub use crate::session::{SessionInfo, session_info};
 pub use crate::show::{Show, ShowPlan};
-pub use crate::simulate::{Simulated, Ws2};
+pub use crate::simulate::{
+    Beam, Column, Composition, Crystal, DetectionLimit, Experiment, Imaging, Kinetics, LimitCurve, LimitOptions,
+    Matter, Recording, Scan, Simulated, SiteKind, Ws2, detection_limit, limit_against_dose,
+};
 pub use crate::{linfa, ndarray, plotters, polars, tch};
 pub use ndarray::{Array1, Array2, Array3, array, s};
 pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, col, concat, df, lit};

@@ -10,6 +10,7 @@ pub enum Action {
     Test { full: bool },
     Run(Run),
     BenchKernel(Bench),
+    Dataset { name: String },
     Repl,
     KernelInstall(Destination),
     KernelUninstall(Destination),
@@ -111,12 +112,13 @@ pub fn parse(words: &[String]) -> Result<Action, String> {
         "test" => parse_test(rest),
         "run" => parse_run(rest),
         "bench" => parse_bench(rest),
+        "dataset" => parse_dataset(rest),
         "repl" => plain("repl", rest, help::REPL, Action::Repl),
         "kernel" => parse_kernel(rest),
         "doctor" => plain("doctor", rest, help::DOCTOR, Action::Doctor),
         "help" => parse_help(rest),
         other => {
-            let known = ["setup", "test", "run", "bench", "repl", "kernel", "doctor", "help"];
+            let known = ["setup", "test", "run", "bench", "dataset", "repl", "kernel", "doctor", "help"];
             let hint = nearest(other, &known);
             Err(format!("there is no command `{other}`.{hint} `cargo lab --help` lists them."))
         }
@@ -197,6 +199,16 @@ fn parse_bench(words: &[String]) -> Result<Action, String> {
     Ok(Action::BenchKernel(Bench { rounds: rounds.unwrap_or(ROUNDS), without, drop_caches, write }))
 }
 
+/// Which names there are is the library's to know.
+fn parse_dataset(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("dataset", words, &[], &[], 1)?;
+    if given.help {
+        return Ok(Action::Help(help::DATASET));
+    }
+    let name = given.positional.first().ok_or("`dataset` needs a name: cargo lab dataset ws2-beam-full")?;
+    Ok(Action::Dataset { name: name.clone() })
+}
+
 fn parse_kernel(words: &[String]) -> Result<Action, String> {
     let Some((verb, rest)) = words.split_first() else {
         return Err("`kernel` needs `install` or `uninstall`: cargo lab kernel install --user".into());
@@ -232,6 +244,7 @@ fn parse_help(words: &[String]) -> Result<Action, String> {
         Some("test") => help::TEST,
         Some("run") => help::RUN,
         Some("bench") => help::BENCH,
+        Some("dataset") => help::DATASET,
         Some("repl") => help::REPL,
         Some("kernel") => help::KERNEL,
         Some("doctor") => help::DOCTOR,
@@ -356,6 +369,7 @@ mod tests {
         let line = bench.command();
         assert_eq!(line, "cargo lab bench kernel --rounds 5 --without python --write");
         assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));
+        assert_eq!(parsed("dataset ws2-beam"), Ok(Action::Dataset { name: "ws2-beam".into() }));
         assert_eq!(parsed("test --full"), Ok(Action::Test { full: true }));
         let run = Run { notebook: "a.ipynb".into(), out: Some("x".into()), timeout_s: 5 };
         assert_eq!(parsed("run --out x a.ipynb --timeout 5"), Ok(Action::Run(run)));

@@ -18,6 +18,7 @@ Commands:
   test [--full]     set up, then check and test everything, notebooks included
   run NOTEBOOK      execute one notebook without a browser
   bench kernel      measure the kernel beside a stock Rust kernel and Python's
+  dataset NAME      make a dataset from its seed
   repl              the prelude in a terminal
   kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
   doctor            show what is there, what is missing, and the fix for each
@@ -67,6 +68,14 @@ time. A round takes about 3 minutes. Leave the machine alone meanwhile.
   --without PEER    leave `stock` or `python` out
   --drop-caches     empty the page cache before every start (needs root)
   --write           put the tables into benches/README.md
+";
+
+pub const DATASET: &str = "\
+Usage: cargo lab dataset NAME
+
+Makes one of the project's movies from its seed, with its truth, in datasets/ of the cache folder, where
+`Movie::dataset(\"NAME\")` finds it; the same bytes each time, checked against the manifest. ws2-beam, ws2-beam-recorded
+and ws2-tiny are in the repository already; ws2-beam-full and ws2-beam-recorded-full have frames of 512 x 512 pixels.
 ";
 
 pub const REPL: &str = "\

@@ -57,6 +57,10 @@ fn act(action: Action) -> Result<bool, String> {
             let mut measure = bench::kernel(&place, &environment, &asked)?;
             Err(process::turn_into(&mut measure))
         }
+        Action::Dataset { name } => {
+            setup::set_up(&place)?;
+            Err(process::turn_into(&mut rust::make_dataset(&place, &name)))
+        }
         Action::Repl => {
             setup::set_up(&place)?;
             Err(process::turn_into(process::command(place.kernel()).arg("repl")))

@@ -4,6 +4,7 @@ use crate::board::Task;
 use crate::place::Place;
 use crate::process;
 use std::path::PathBuf;
+use std::process::Command;
 
 const COMPONENTS: [&str; 3] = ["rust-src", "clippy", "rustfmt"];
 
@@ -73,6 +74,14 @@ pub fn build(place: &Place, package: &str, task: &Task) -> Result<(), String> {
         None => said.extend(worth_keeping(line)),
     })?;
     if ok { Ok(()) } else { Err(build_failure(package, &said)) }
+}
+
+/// The library's own program that makes a dataset in the cache.
+pub fn make_dataset(place: &Place, name: &str) -> Command {
+    let mut cargo = process::cargo();
+    cargo.args(["run", "--quiet", "-p", "atomotion", "--example", "make_dataset", "--", name]);
+    cargo.arg(place.cache.join("datasets")).current_dir(&place.clone);
+    cargo
 }
 
 /// "    Building [====>    ] 12/350: serde, tch(build)" as (12, 350, "serde, tch(build)").

@@ -14,6 +14,7 @@ mod network;
 mod periodicity;
 mod published;
 mod score;
+mod texture;
 mod trainer;
 mod training;
 
@@ -25,5 +26,6 @@ pub use lattice::Lattice;
 pub use periodicity::{Labels, PeriodicityBreak, Region};
 pub use published::{PublishedMask, published_mask};
 pub use score::{Score, score};
+pub use texture::Texture;
 pub use trainer::Trainer;
 pub use training::Training;

@@ -55,37 +55,62 @@ impl Chart {
         (extent(&xs), extent(&ys))
     }
 
-    /// Space above the highest point, as a fraction of the range: more where there is a legend.
+    /// Space above the highest point, as a fraction of the range: as much as the legend needs.
     fn room(&self) -> f64 {
-        let named = self.series.iter().any(|s| match s {
+        let named = self.series.iter().filter(|s| match s {
             Series::Line { name, .. } | Series::Bars { name, .. } => name.is_some(),
             Series::Marker { .. } => true,
         });
-        if named { 0.3 } else { 0.06 }
+        match named.count() {
+            0 => 0.06,
+            count => f64::max(0.3, 0.12 * count as f64),
+        }
     }
 
     pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
         let ((x0, x1), (y0, y1)) = self.ranges();
         let pad = 0.02 * (x1 - x0);
         let x = x0 - pad..x1 + pad;
+        let ticks = self.x_ticks(x1 - x0);
         if self.log_y {
-            let ticks = decades(y0 / 1.2, y1 * 1.2);
-            let y = (y0 / 1.2..y1 * 1.2).log_scale().with_key_points(ticks);
-            return self.draw_on(area, scale, x, y, y0 / 1.2);
+            let y = (y0 / 1.2..y1 * 1.2).log_scale().with_key_points(decades(y0 / 1.2, y1 * 1.2));
+            return self.draw_on(area, scale, (x, ticks), y, y0 / 1.2);
         }
-        let (room, bottom) = (self.room(), if y0 == 0.0 { 0.0 } else { y0 - 0.06 * (y1 - y0) });
-        self.draw_on(area, scale, x, bottom..y1 + room * (y1 - y0), bottom)
+        let y = self.linear_y((y0, y1));
+        self.draw_on(area, scale, (x, ticks), y.clone(), y.start)
     }
 
-    fn draw_on<DB: DrawingBackend, Y>(
+    /// The same with a logarithmic x axis and a linear y axis.
+    pub(super) fn draw_over_decades<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
+        let ((x0, x1), y) = self.ranges();
+        let (x0, x1, y) = (x0 / 1.05, x1 * 1.05, self.linear_y(y));
+        let ticks = decades(x0, x1);
+        let count = ticks.len();
+        self.draw_on(area, scale, ((x0..x1).log_scale().with_key_points(ticks), count), y.clone(), y.start)
+    }
+
+    /// A linear y axis, with room for the legend.
+    fn linear_y(&self, (y0, y1): (f64, f64)) -> std::ops::Range<f64> {
+        let bottom = if y0 == 0.0 { 0.0 } else { y0 - 0.06 * (y1 - y0) };
+        bottom..y1 + self.room() * (y1 - y0)
+    }
+
+    /// Number of ticks along a linear x axis.
+    fn x_ticks(&self, span: f64) -> usize {
+        if self.whole_x { (1.04 * span).round() as usize + 1 } else { 7 }.clamp(2, 11)
+    }
+
+    fn draw_on<DB: DrawingBackend, X, Y>(
         &self,
         area: &DrawingArea<DB, Shift>,
         scale: f64,
-        x: std::ops::Range<f64>,
+        (x, ticks): (X, usize),
         y: Y,
         bottom: f64,
     ) -> Drawn<DB>
     where
+        X: AsRangedCoord<Value = f64>,
+        X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
@@ -96,7 +121,7 @@ impl Chart {
             builder.caption(&self.title, text(TEXT + 1.0, scale, INK));
         }
         let top = self.ranges().1.1 * (1.0 + self.room());
-        let mut chart = builder.build_cartesian_2d(x.clone(), y)?;
+        let mut chart = builder.build_cartesian_2d(x, y)?;
         let whole = self.whole_x;
         let format_x = move |v: &f64| if whole && (v - v.round()).abs() > 1e-6 { String::new() } else { number(*v) };
         chart
@@ -105,7 +130,7 @@ impl Chart {
             .light_line_style(RGBColor(255, 255, 255).mix(0.0))
             .bold_line_style(FAINT)
             .axis_style(INK)
-            .x_labels(if whole { ((x.end - x.start).round() as usize + 1).clamp(2, 11) } else { 7 })
+            .x_labels(ticks)
             .y_labels(6)
             .x_label_formatter(&format_x)
             .y_label_formatter(&|v| number(*v))

@@ -11,21 +11,21 @@ use crate::show::{emit_html, escape_html, table_html};
 /// Longer side of a single image, in CSS pixels.
 const LARGE: f64 = 460.0;
 
-fn caption(frame: &Frame) -> String {
+pub(super) fn caption(frame: &Frame) -> String {
     format!("frame {}, {}", frame.index, frame.source)
 }
 
-fn tile(frame: &Frame, caption: String) -> Tile {
+pub(super) fn tile(frame: &Frame, caption: String) -> Tile {
     let nm = frame.calibration.known.then_some(frame.calibration.nm_per_px);
     Tile { nm_per_px: nm, ..Tile::new(frame.data.clone(), caption) }
 }
 
-fn single(tile: Tile, legend: Vec<(super::Rgb, String)>, alt: String) -> Figure {
+pub(super) fn single(tile: Tile, legend: Vec<(super::Rgb, String)>, alt: String) -> Figure {
     Figure::tiles(Tiles { tiles: vec![tile], columns: 1, side: LARGE, colours: ColourMap::Grey, legend }, alt)
 }
 
 /// Writes text and figures as one content; a figure that cannot be drawn says why in its place.
-fn show(text: &str, html: &str, figures: &[Result<Figure>]) {
+pub(super) fn show(text: &str, html: &str, figures: &[Result<Figure>]) {
     let mut page = format!("<div>{}</div>{html}", escape_html(text));
     for figure in figures {
         match figure.as_ref().map_err(ToString::to_string).and_then(|f| f.html().map_err(|e| e.to_string())) {

@@ -4,6 +4,8 @@
 
 mod chart;
 mod kinds;
+mod recording;
+mod simulated;
 mod theme;
 mod tiles;
 
@@ -31,6 +33,8 @@ pub struct Figure {
 enum Plot {
     Tiles(Tiles),
     Chart(Chart),
+    /// With a logarithmic x axis.
+    LogChart(Chart),
 }
 
 impl Figure {
@@ -41,6 +45,11 @@ impl Figure {
 
     pub(crate) fn chart(chart: Chart, alt: impl Into<String>) -> Figure {
         Figure { plot: Arc::new(Plot::Chart(chart)), width: 520, height: 300, alt: alt.into() }
+    }
+
+    /// A chart whose x axis is logarithmic.
+    pub(crate) fn log_chart(chart: Chart, alt: impl Into<String>) -> Figure {
+        Figure { plot: Arc::new(Plot::LogChart(chart)), width: 620, height: 340, alt: alt.into() }
     }
 
     /// Width and height in CSS pixels (96 to the inch).
@@ -57,6 +66,7 @@ impl Figure {
         match &*self.plot {
             Plot::Tiles(tiles) => tiles.draw(&area, scale),
             Plot::Chart(chart) => chart.draw(&area, scale),
+            Plot::LogChart(chart) => chart.draw_over_decades(&area, scale),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

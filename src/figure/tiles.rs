@@ -90,7 +90,8 @@ impl Tiles {
         let (w, h) = self.tile();
         let columns = self.columns.min(self.tiles.len()).max(1) as f64;
         let width = columns * (w + GAP) + GAP;
-        let legend = if self.legend.is_empty() { 0.0 } else { LINE + GAP / 2.0 };
+        let lines = self.legend_places(width).last().map_or(0.0, |place| place.1 + 1.0);
+        let legend = if self.legend.is_empty() { 0.0 } else { lines * LINE + GAP / 2.0 };
         (width.ceil() as u32, (self.rows() as f64 * (h + LINE + GAP) + legend).ceil() as u32)
     }
 
@@ -157,8 +158,9 @@ impl Tiles {
 
     fn draw_legend<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, top: f64, scale: f64) -> Drawn<DB> {
         let px = |v: f64| (v * scale).round() as i32;
-        let mut left = GAP;
-        for (rgb, words) in &self.legend {
+        let (width, _) = self.size();
+        for ((rgb, words), (left, line)) in self.legend.iter().zip(self.legend_places(f64::from(width))) {
+            let top = top + line * LINE;
             area.draw(&Circle::new(
                 (px(left + 6.0), px(top + 9.0)),
                 px(5.0),
@@ -170,9 +172,23 @@ impl Tiles {
                 colour(*rgb).stroke_width((1.5 * scale).round() as u32),
             ))?;
             area.draw(&Text::new(words.clone(), (px(left + 16.0), px(top + 3.0)), text(TEXT, scale, INK)))?;
-            left += 16.0 + words.chars().count() as f64 * 0.6 * TEXT + 14.0;
         }
         Ok(())
+    }
+
+    /// Where each entry of the legend begins, from the left, and in which line.
+    fn legend_places(&self, width: f64) -> Vec<(f64, f64)> {
+        let (mut left, mut line) = (GAP, 0.0);
+        let place = |(_, words): &(Rgb, String)| {
+            let long = 16.0 + words.chars().count() as f64 * 0.6 * TEXT + 14.0;
+            if left > GAP && left + long - 14.0 > width {
+                (left, line) = (GAP, line + 1.0);
+            }
+            let place = (left, line);
+            left += long;
+            place
+        };
+        self.legend.iter().map(place).collect()
     }
 }
 

@@ -3,11 +3,13 @@
 //! A [`Movie`] gives [`Frame`]s one at a time; nothing is read before it is asked for.
 
 mod calibration;
+mod dataset;
 mod examples;
 mod formats;
 mod reader;
 
 pub use calibration::Calibration;
+pub use dataset::{dataset_drift, dataset_events, dataset_truth, datasets};
 pub use examples::{example_movies, real_data};
 pub use formats::{Axis, Metadata};
 pub use reader::FrameSource;
@@ -130,6 +132,13 @@ impl Movie {
     #[must_use]
     pub fn with_calibration(mut self, calibration: Calibration) -> Self {
         self.calibration = calibration;
+        self
+    }
+
+    /// The same movie with what is known of its recording.
+    #[must_use]
+    pub(crate) fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
         self
     }
 

@@ -9,7 +9,10 @@ pub use crate::detect::{
 pub use crate::device::best_device;
 pub use crate::error::Error;
 pub use crate::figure::Figure;
-pub use crate::movie::{Calibration, Frame, Movie, example_movies, real_data};
+pub use crate::movie::{
+    Calibration, Drift, Frame, Jitter, MeasuredDrift, MeasuredJitter, Movie, Normalise, Saving, Stored, example_movies,
+    real_data,
+};
 pub use crate::progress::{Progress, Reporter, check as check_interrupt};
 pub use crate::session::{SessionInfo, session_info};
 pub use crate::show::{Show, ShowPlan};

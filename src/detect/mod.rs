@@ -8,7 +8,6 @@ mod components;
 mod decode;
 mod detector;
 mod evidence;
-mod filter;
 mod lattice;
 mod network;
 mod periodicity;
@@ -16,6 +15,8 @@ mod published;
 mod score;
 mod trainer;
 mod training;
+
+use crate::filter;
 
 pub use augment::Augment;
 pub use decode::Decoding;

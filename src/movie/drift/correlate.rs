@@ -9,6 +9,7 @@
 //! where the lattice is but not which period, the sum holds all that is not periodic, which does.
 
 use super::fourier::{Fourier, Spectrum, frequency};
+use crate::movie::operations::interpolate::taps;
 use ndarray::Array2;
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
@@ -16,6 +17,15 @@ use std::f64::consts::TAU;
 
 /// Rings of the spectrum, each with its own noise, from frequency 0 to that of the corners.
 const RINGS: usize = 72;
+
+/// A frequency belongs to the lattice where the power around it is so many times what is usual in its ring. Noise
+/// averaged over nine frequencies does not reach it.
+const PERIODIC: f32 = 6.0;
+/// Rings on either side that a ring's mean is taken over as well.
+const BESIDE: usize = 1;
+/// Local maxima of the likelihood this high, as a fraction of the highest, are held against each other: half a pixel
+/// off, between whole ones, the top of a lattice's peak loses less.
+const PLACES: f32 = 0.5;
 
 /// Frames of one size, and what their frequencies are worth.
 pub(super) struct Correlator {
@@ -116,65 +126,74 @@ impl Correlator {
         rings
     }
 
-    /// Terms of the log-likelihood at shift 0.
-    fn terms(&self, reference: &Reference, frame: &Spectrum) -> Spectrum {
+    /// Terms of the log-likelihood at shift 0, and which of them are the lattice's.
+    ///
+    /// A lattice's power is that around each frequency; of what is not periodic only the ring's mean is known well
+    /// enough: weights that follow chance would find it again, and be sure of it.
+    fn terms(&self, reference: &Reference, frame: &Spectrum) -> (Spectrum, Vec<bool>) {
         let (w1, w2) = reference.weights;
-        let mean = |c: &Complex32| c / w1;
-        let power = smooth(&reference.sum.mapv(|c| mean(&c).norm_sqr()));
+        let power = reference.sum.mapv(|c| c.norm_sqr() / (w1 * w1));
+        let around = smooth(&power);
+        let usual: Vec<f32> = self
+            .rings(around.iter().copied())
+            .iter_mut()
+            .map(|r| if r.is_empty() { f32::MAX } else { median(r) })
+            .collect();
+        let periodic: Vec<bool> =
+            around.iter().zip(&self.ring).map(|(p, &ring)| *p > PERIODIC * usual[ring as usize]).collect();
+        let plain = self.means(power.iter().zip(&periodic).map(|(p, periodic)| (!periodic).then_some(*p)));
         let mut terms = self.fourier.zeros();
-        let all = terms.iter_mut().zip(frame).zip(&reference.sum).zip(&power).zip(self.ring.iter().zip(&self.used));
-        for ((((to, f), r), power), (&ring, &used)) in all {
+        let all = terms.iter_mut().zip(frame).zip(&reference.sum).zip(around.iter().zip(&periodic));
+        for ((((to, f), r), (around, periodic)), (&ring, &used)) in all.zip(self.ring.iter().zip(&self.used)) {
             let noise = reference.noise[ring as usize];
             let of_reference = noise * w2 / (w1 * w1);
+            let power = if *periodic { *around } else { plain[ring as usize] };
             let signal = (power - of_reference).max(0.0);
             let gain = signal / (signal + of_reference);
-            *to = f * mean(r).conj() * (used * gain / (noise + gain * of_reference));
+            *to = f * r.conj() * (used * gain / (w1 * (noise + gain * of_reference)));
         }
-        terms
+        (terms, periodic)
+    }
+
+    /// Means of the values there are, by ring, each over the rings beside it, too.
+    fn means(&self, values: impl Iterator<Item = Option<f32>>) -> Vec<f32> {
+        let mut sums = [(0.0_f64, 0.0_f64); RINGS];
+        for (value, &ring) in values.zip(&self.ring) {
+            if let Some(value) = value {
+                sums[ring as usize].0 += f64::from(value);
+                sums[ring as usize].1 += 1.0;
+            }
+        }
+        let near = |r: usize| &sums[r.saturating_sub(BESIDE)..(r + BESIDE + 1).min(RINGS)];
+        let mean = |r| {
+            let (sum, count) = near(r).iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+            if count > 0.0 { (sum / count) as f32 } else { 0.0 }
+        };
+        (0..RINGS).map(mean).collect()
     }
 
     /// Where `frame` lies against the reference.
     pub(super) fn find(&self, reference: &Reference, frame: &Spectrum, expected: &Expected) -> Found {
-        let terms = self.terms(reference, frame);
+        let (terms, periodic) = self.terms(reference, frame);
         let map = self.fourier.inverse(terms.clone());
-        let (start, margin) = self.best(&map, expected);
+        let mut other = terms.clone();
+        other
+            .iter_mut()
+            .zip(&periodic)
+            .filter(|(_, periodic)| **periodic)
+            .for_each(|(term, _)| *term = Complex32::ZERO);
+        let (start, margin) = best(&map, &self.fourier.inverse(other), expected);
         let (shift, curve) = self.refine(&terms, start);
         let (at_best, _, _) = self.likelihood(&terms, shift);
-        let (half, full) = (self.width() / 2, self.width().is_multiple_of(2));
-        let twice = |kx: usize| if kx == 0 || (full && kx == half) { 1.0 } else { 2.0 };
-        let most: f64 = terms
-            .rows()
-            .into_iter()
-            .enumerate()
-            .map(|(kx, row)| twice(kx) * f64::from(row.iter().map(|c| c.norm()).sum::<f32>()))
-            .sum();
+        let norms = |column: ndarray::ArrayView1<Complex32>| column.iter().map(|c| f64::from(c.norm())).sum::<f64>();
+        // Half of the spectrum is stored; of its outer columns nothing is used.
+        let most: f64 = 2.0 * terms.rows().into_iter().map(norms).sum::<f64>();
         let quality = if most > 0.0 { (at_best / most).clamp(0.0, 1.0) } else { 0.0 };
         Found { shift, quality, margin, sigma: sigma(curve) }
     }
 
     fn width(&self) -> usize {
         self.fourier.width
-    }
-
-    /// The likeliest whole shift, and by how much it is likelier than the next local maximum.
-    fn best(&self, map: &Array2<f32>, expected: &Expected) -> ([f64; 2], f64) {
-        let (h, w) = map.dim();
-        let signed = |i: usize, n: usize| frequency(i, n) * n as f64;
-        let posterior = |y: usize, x: usize| f64::from(map[[y, x]]) + expected.log_prior(signed(y, h), signed(x, w));
-        let peaks = |y: usize| -> Vec<(f64, usize, usize)> {
-            let (up, down) = ((y + h - 1) % h, (y + 1) % h);
-            let is_peak = |x: usize| {
-                let (left, right) = ((x + w - 1) % w, (x + 1) % w);
-                let here = map[[y, x]];
-                here >= map[[y, left]] && here >= map[[y, right]] && here >= map[[up, x]] && here >= map[[down, x]]
-            };
-            (0..w).filter(|&x| is_peak(x)).map(|x| (posterior(y, x), y, x)).collect()
-        };
-        let mut all: Vec<_> = (0..h).into_par_iter().flat_map_iter(peaks).collect();
-        all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let Some(&(first, y, x)) = all.first() else { return (expected.at, 0.0) };
-        let second = all.get(1).map_or(first, |p| p.0);
-        ([signed(y, h), signed(x, w)], first - second)
     }
 
     /// The sum over all frequencies at any shift: value, gradient, second derivatives yy, yx, xx.
@@ -261,6 +280,70 @@ impl Correlator {
             row.iter_mut().zip(&turns).for_each(|(c, turn)| *c *= turn * along);
         }
     }
+}
+
+/// The likeliest of the places where the likelihood has a maximum, in whole pixels, and by how much it is likelier than
+/// the next. The lattice says where these places are but not which it is: its part is the same for all of them, and so
+/// great that reading it at whole pixels would decide by chance. What decides is all that is not periodic, `other`,
+/// read between pixels, and what was expected.
+///
+/// How sure `other` is, its own spread says: it is noise but for one place. Where it is `z` standard deviations high and
+/// the true place is at `m`, the logarithm of the likelihood is `m z` less a constant; `m` is near the strongest.
+fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected) -> ([f64; 2], f64) {
+    let (h, w) = map.dim();
+    let signed = |i: usize, n: usize| frequency(i, n) * n as f64;
+    let most = map.iter().copied().fold(f32::MIN, f32::max);
+    let spread = spread(other);
+    let places = |y: usize| -> Vec<(f64, f64, usize, usize)> {
+        let (up, down) = ((y + h - 1) % h, (y + 1) % h);
+        let place = |x: usize| {
+            let here = map[[y, x]];
+            if here < PLACES * most {
+                return None;
+            }
+            let (left, right) = (map[[y, (x + w - 1) % w]], map[[y, (x + 1) % w]]);
+            let (above, below) = (map[[up, x]], map[[down, x]]);
+            if here < left || here < right || here < above || here < below {
+                return None;
+            }
+            let (dy, dx) = (vertex(above, here, below), vertex(left, here, right));
+            let prior = expected.log_prior(signed(y, h) + dy, signed(x, w) + dx);
+            Some((between(other, y, x, dy, dx) / spread, prior, y, x))
+        };
+        (0..w).filter_map(place).collect()
+    };
+    let found: Vec<_> = (0..h).into_par_iter().flat_map_iter(places).collect();
+    let strongest = found.iter().map(|f| f.0).fold(0.0, f64::max);
+    let mut all: Vec<_> = found.into_iter().map(|(z, prior, y, x)| (strongest * z + prior, y, x)).collect();
+    all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let Some(&(first, y, x)) = all.first() else { return (expected.at, 0.0) };
+    let margin = all.get(1).map_or(f64::INFINITY, |second| first - second.0);
+    ([signed(y, h), signed(x, w)], margin)
+}
+
+/// Standard deviation of a map's values, by the median of their magnitudes; a few peaks do not matter.
+fn spread(map: &Array2<f32>) -> f64 {
+    let mut some: Vec<f32> = map.iter().step_by(7).map(|v| v.abs()).collect();
+    f64::from(median(&mut some) * 1.4826).max(f64::MIN_POSITIVE)
+}
+
+/// Where a parabola through three neighbours has its top.
+fn vertex(before: f32, here: f32, after: f32) -> f64 {
+    let curve = before - 2.0 * here + after;
+    if curve < 0.0 { f64::from((before - after) / (2.0 * curve)).clamp(-0.5, 0.5) } else { 0.0 }
+}
+
+/// The value at (y + dy, x + dx), cubically, on a map that goes round.
+fn between(map: &Array2<f32>, y: usize, x: usize, dy: f64, dx: f64) -> f64 {
+    let (h, w) = map.dim();
+    let around = |i: usize, d: f64, n: usize| {
+        let from = if d < 0.0 { i + n - 1 } else { i };
+        let index: [usize; 4] = std::array::from_fn(|k| (from + n + k - 1) % n);
+        (index, taps((if d < 0.0 { d + 1.0 } else { d }) as f32))
+    };
+    let ((rows, wy), (columns, wx)) = (around(y, dy, h), around(x, dx, w));
+    let row = |r: usize| columns.iter().zip(wx).map(|(&c, weight)| map[[r, c]] * weight).sum::<f32>();
+    f64::from(rows.iter().zip(wy).map(|(&r, weight)| row(r) * weight).sum::<f32>())
 }
 
 /// The mean of each frequency's power and its neighbours'; a window spreads a peak over them.

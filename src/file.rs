@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A name beside `path` that nobody else uses.
@@ -15,13 +16,21 @@ pub(crate) fn temporary(path: &Path) -> PathBuf {
 
 /// Writes a file under a temporary name and renames it, so that no reader ever sees half of it.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole_by(path, |file| file.write_all(bytes).map_err(Error::io("write", path)))
+}
+
+/// [`write_whole`] for what is written part by part. Where `write` fails nothing is left.
+pub(crate) fn write_whole_by(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let partial = temporary(path);
-    let written = std::fs::File::create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|e| {
+    let problem = || Error::io("write", path);
+    let all = || {
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(&partial).map_err(problem())?);
+        write(&mut file)?;
+        file.into_inner().map_err(|e| problem()(e.into_error()))?.sync_all().map_err(problem())?;
+        std::fs::rename(&partial, path).map_err(problem())
+    };
+    all().inspect_err(|_| {
         let _ = std::fs::remove_file(&partial); // it may not exist; the first error is the one to tell
-        Error::io("write", path)(e)
     })
 }
 

@@ -32,6 +32,7 @@ pub mod device;
 pub mod error;
 pub mod figure;
 mod file;
+mod filter;
 pub mod movie;
 pub mod prelude;
 pub mod progress;

@@ -10,7 +10,8 @@ pub use crate::device::best_device;
 pub use crate::error::Error;
 pub use crate::figure::Figure;
 pub use crate::movie::{
-    Calibration, Frame, Movie, dataset_drift, dataset_events, dataset_truth, example_movies, real_data,
+    Calibration, Drift, Frame, Jitter, MeasuredDrift, MeasuredJitter, Movie, Normalise, Saving, Stored, dataset_drift,
+    dataset_events, dataset_truth, example_movies, real_data,
 };
 pub use crate::progress::{Progress, Reporter, check as check_interrupt};
 pub use crate::session::{SessionInfo, session_info};

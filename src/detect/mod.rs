@@ -8,7 +8,6 @@ mod components;
 mod decode;
 mod detector;
 mod evidence;
-mod filter;
 mod lattice;
 mod network;
 mod periodicity;
@@ -17,6 +16,8 @@ mod score;
 mod texture;
 mod trainer;
 mod training;
+
+use crate::filter;
 
 pub use augment::Augment;
 pub use decode::Decoding;

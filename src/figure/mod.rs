@@ -3,6 +3,7 @@
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
 mod chart;
+mod drift;
 mod kinds;
 mod recording;
 mod simulated;

@@ -1,18 +1,25 @@
-//! Movies and their frames: opening files lazily, calibration.
+//! Movies and their frames: opening files lazily, calibration, operations, drift, saving.
 //!
-//! A [`Movie`] gives [`Frame`]s one at a time; nothing is read before it is asked for.
+//! A [`Movie`] gives [`Frame`]s one at a time; nothing is read before it is asked for. Operations are lazy, too, and
+//! chain: `movie.crop(..256, ..256)?.bin(2)?.rolling_average(5)?` computes a frame when that frame is read.
 
 mod calibration;
 mod dataset;
+mod drift;
 mod examples;
 mod formats;
+mod operations;
 mod reader;
+mod save;
 
 pub use calibration::Calibration;
 pub use dataset::{dataset_drift, dataset_events, dataset_truth, datasets};
+pub use drift::{Drift, Jitter, MeasuredDrift, MeasuredJitter};
 pub use examples::{example_movies, real_data};
 pub use formats::{Axis, Metadata};
+pub use operations::Normalise;
 pub use reader::FrameSource;
+pub use save::{Saving, Stored};
 
 use crate::error::{Error, Result};
 use ndarray::{Array2, Array3};
@@ -125,13 +132,20 @@ impl Movie {
             return Err(Error::data(format!("{name} is empty: its shape is {frames} x {height} x {width}")));
         }
         let axes = [frames, height, width].map(Axis::new);
-        Ok(Movie { source, calibration, axes, metadata: Metadata::default(), name })
+        let movie = Movie { source, calibration, axes, metadata: Metadata::default(), name };
+        Ok(movie.with_calibration(calibration))
     }
 
-    /// The same movie with another calibration.
+    /// The same movie with another calibration, which its axes then show: in nm and s, from 0.
     #[must_use]
     pub fn with_calibration(mut self, calibration: Calibration) -> Self {
         self.calibration = calibration;
+        self.axes = self.axes.map(|axis| Axis::new(axis.size));
+        if calibration.known {
+            let [frames, y, x] = self.axes;
+            let (nm, seconds) = (calibration.nm_per_px, calibration.s_per_frame);
+            self.axes = [frames.scaled(seconds, 0.0, "s"), y.scaled(nm, 0.0, "nm"), x.scaled(nm, 0.0, "nm")];
+        }
         self
     }
 
@@ -174,7 +188,7 @@ impl Movie {
         self.calibration
     }
 
-    /// Frames, rows and columns as the file describes them, in its own units.
+    /// Frames, rows and columns as the file describes them, in its own units, or as [`Movie::with_calibration`] set them.
     #[must_use]
     pub fn axes(&self) -> &[Axis; 3] {
         &self.axes
@@ -230,7 +244,9 @@ impl std::fmt::Debug for Movie {
             (true, _) => write!(f, ", {:.4} nm/px, {:.3} s/frame", c.nm_per_px, c.s_per_frame)?,
         }
         // What of the metadata says how it was recorded; all of them are in `metadata()`.
-        for name in ["acquired", "dwell_time_s", "exposure_time_s", "voltage_kv", "magnification", "detector"] {
+        for name in
+            ["acquired", "dwell_time_s", "exposure_time_s", "voltage_kv", "magnification", "detector", "history"]
+        {
             if let Some(value) = self.metadata.get(name) {
                 write!(f, ", {name} {value}")?;
             }

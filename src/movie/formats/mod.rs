@@ -109,7 +109,8 @@ impl Axis {
 }
 
 /// What else a file says of its movie, in order: first what is common to all formats (`acquired`, `frame_time_s`,
-/// `dwell_time_s`, `exposure_time_s`, `voltage_kv`, `magnification`, `detector`, `title`), then the file's own names.
+/// `dwell_time_s`, `exposure_time_s`, `voltage_kv`, `magnification`, `detector`, `title`, and `history`: what was done to it
+/// here), then the file's own names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
     entries: Vec<(String, String)>,
@@ -165,6 +166,12 @@ impl Metadata {
         self.entries.push((name.into(), value));
     }
 
+    /// Replaces the value of a name, or adds it where a common entry belongs.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.entries.retain(|(n, _)| n != name);
+        self.insert_common(name, value.to_string());
+    }
+
     /// Adds a common entry, times a factor, from the first of the file's own names that holds a positive number.
     pub(self) fn common(&mut self, name: &str, factor: f64, own: &[&str]) {
         let value = own.iter().find_map(|own| self.number(own).filter(|v| *v > 0.0 && v.is_finite()));
@@ -197,7 +204,7 @@ impl std::fmt::Display for Metadata {
     }
 }
 
-const COMMON: [&str; 9] = [
+const COMMON: [&str; 10] = [
     "title",
     "acquired",
     "frame_time_s",
@@ -207,6 +214,7 @@ const COMMON: [&str; 9] = [
     "magnification",
     "detector",
     "instrument",
+    "history",
 ];
 
 /// Makes a movie of what a file holds. `name` is the file's name without folders; `beside` reads a file beside it;

@@ -117,6 +117,10 @@ fn metadata(file: &Hdf5, root: &Object) -> Result<Metadata, String> {
     }
     metadata.common("magnification", 1.0, &["microscope.magnification"]);
     metadata.common_text("instrument", &["microscope.name", "microscope.microscope name"]);
+    // What Atomotion itself writes there.
+    for name in super::super::COMMON {
+        metadata.common_text(name, &[&format!("comments.{name}")]);
+    }
     Ok(metadata)
 }
 

@@ -243,9 +243,13 @@ fn imagej_axes(first: &Entries, series: &Series, axes: &mut [Axis; 3], metadata:
     let unit = imagej(first, "unit").filter(|u| *u != "pixel");
     if let Some(unit) = unit {
         let y_unit = imagej(first, "yunit").unwrap_or(unit);
-        for (axis, tag, unit) in [(2, tag::X_RESOLUTION, unit), (1, tag::Y_RESOLUTION, y_unit)] {
+        // Origins are the pixel at 0.
+        let origin = |name| imagej(first, name).and_then(|v| v.parse().ok()).unwrap_or(0.0);
+        for (axis, tag, unit, origin) in
+            [(2, tag::X_RESOLUTION, unit, origin("xorigin")), (1, tag::Y_RESOLUTION, y_unit, origin("yorigin"))]
+        {
             if let Some(per_unit) = first.real(tag) {
-                axes[axis] = axes[axis].clone().scaled(1.0 / per_unit, 0.0, unit);
+                axes[axis] = axes[axis].clone().scaled(1.0 / per_unit, -origin / per_unit, unit);
             }
         }
     }

@@ -161,7 +161,8 @@ fn print(text: &str) {
 
 impl Progress for Reporter {
     fn update(&mut self, done: usize, total: usize, note: &str) {
-        self.before.get_or_insert(if done < total { done } else { 0 });
+        // Some begin with nothing done, some with the first step.
+        self.before.get_or_insert(if done < total && done > 1 { done } else { 0 });
         self.last = (done, total, note.to_owned());
         if done >= total {
             return self.end();

@@ -288,7 +288,8 @@ impl Correlator {
 /// read between pixels, and what was expected.
 ///
 /// How sure `other` is, its own spread says: it is noise but for one place. Where it is `z` standard deviations high and
-/// the true place is at `m`, the logarithm of the likelihood is `m z` less a constant; `m` is near the strongest.
+/// the true place is at `m`, the logarithm of the likelihood is `m z` less a constant; `m` is near the strongest,
+/// less what the strongest of as many places would be by chance.
 fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected) -> ([f64; 2], f64) {
     let (h, w) = map.dim();
     let signed = |i: usize, n: usize| frequency(i, n) * n as f64;
@@ -314,7 +315,10 @@ fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected) -> ([f64; 2
     };
     let found: Vec<_> = (0..h).into_par_iter().flat_map_iter(places).collect();
     let strongest = found.iter().map(|f| f.0).fold(0.0, f64::max);
-    let mut all: Vec<_> = found.into_iter().map(|(z, prior, y, x)| (strongest * z + prior, y, x)).collect();
+    // The strongest of so many places without anything to say is as high as this, and must not decide.
+    let by_chance = 2.0 * (found.len().max(1) as f64).ln();
+    let sure = (strongest * strongest - by_chance).max(0.0).sqrt();
+    let mut all: Vec<_> = found.into_iter().map(|(z, prior, y, x)| (sure * z + prior, y, x)).collect();
     all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(first, y, x)) = all.first() else { return (expected.at, 0.0) };
     let margin = all.get(1).map_or(f64::INFINITY, |second| first - second.0);

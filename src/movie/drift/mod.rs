@@ -4,6 +4,7 @@ mod align;
 mod correlate;
 mod fourier;
 mod jitter;
+mod rows;
 
 pub use jitter::{Jitter, MeasuredJitter};
 

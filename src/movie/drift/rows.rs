@@ -35,7 +35,8 @@ pub(super) fn scores(
     let frame = frame.slice(seen);
     let at = |step: usize| -> Vec<f32> {
         let moved = part(&mean, (0.0, (steps as f64 - step as f64) * STEP_PX), size);
-        let rows = frame.rows().into_iter().zip(moved.slice(seen).rows());
+        let moved = moved.slice(seen);
+        let rows = frame.rows().into_iter().zip(moved.rows());
         rows.map(|(f, m)| f.iter().zip(m).map(|(f, m)| f * m - 0.5 * m * m).sum::<f32>() / noise).collect()
     };
     let columns: Vec<_> = (0..=2 * steps).into_par_iter().map(at).collect();

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// How far a frame usually lies from where the drift so far leads to, in pixels (default 2). Where frames alone
-    /// cannot tell one lattice period from the next, this decides: keep it below half a period.
+    /// How far a frame usually lies from where the drift so far leads to, in pixels (default 1). Where frames alone
+    /// cannot tell one lattice period from the next, this decides: keep it well below half a period.
     pub step_px: f64,
     /// Over how many frames the reference remembers (default 10): more for starved frames, fewer where the specimen
     /// changes fast.
@@ -41,7 +41,7 @@ pub struct Drift {
 
 impl Default for Drift {
     fn default() -> Self {
-        Drift { step_px: 2.0, memory_frames: 10.0, longest_px: 64.0 }
+        Drift { step_px: 1.0, memory_frames: 10.0, longest_px: 64.0 }
     }
 }
 

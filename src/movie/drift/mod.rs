@@ -79,7 +79,9 @@ impl Drift {
     /// pixels that are not finite; if the user asked to stop.
     pub fn measure(&self, movie: &Movie) -> Result<MeasuredDrift> {
         self.validate(movie)?;
-        let correlator = Correlator::new(movie.height(), movie.width(), self.longest_px);
+        let first = movie.frame(0)?;
+        first.usable()?;
+        let correlator = Correlator::new(&first.data, self.longest_px);
         let keep = (1.0 - 1.0 / self.memory_frames) as f32;
         let mut progress = Reporter::new("measuring drift", "frames");
         let spectrum = |index| {
@@ -87,7 +89,7 @@ impl Drift {
             frame.usable()?;
             Ok::<_, crate::Error>(correlator.spectrum(&frame.data))
         };
-        let mut reference = correlator.start(spectrum(0)?);
+        let mut reference = correlator.start(correlator.spectrum(&first.data));
         let first = Found { shift: [0.0; 2], quality: 1.0, margin: f64::INFINITY, sigma: [0.0; 2] };
         let (mut found, mut at, mut velocity) = (vec![first], [0.0; 2], [0.0; 2]);
         for index in 1..movie.len() {

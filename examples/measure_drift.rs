@@ -1,4 +1,5 @@
-//! Measures the drift of a movie and prints it as JSON: `cargo run --example measure_drift -- FILE`.
+//! Measures the drift of a movie and prints it as JSON: `cargo run --example measure_drift -- FILE [FIGURE]`, where
+//! FIGURE is an SVG or PNG to draw the path into.
 //!
 //! `peers/compare_drift.py` holds it against another program and the truth.
 
@@ -15,6 +16,9 @@ fn main() -> atomotion::Result<()> {
     let start = Instant::now();
     let drift = Drift::default().measure(&movie)?;
     let seconds = start.elapsed().as_secs_f64();
+    if let Some(figure) = std::env::args().nth(2) {
+        drift.figure().save(figure)?;
+    }
     println!("{}", serde_json::json!({"seconds": seconds, "shifts_px": drift.shifts_px()}));
     Ok(())
 }

@@ -6,9 +6,6 @@ use atomotion::ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// y and x in pixels.
-type Place = (f64, f64);
-
 pub struct Specimen {
     pub size: usize,
     pub frames: usize,
@@ -84,7 +81,7 @@ struct Column {
 impl Specimen {
     pub fn draw(&self, seed: u64) -> Drawn {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (metal, pairs) = self.sites();
+        let [metal, pairs] = self.sites();
         let heights: Vec<f64> = metal.iter().map(|_| if rng.r#gen_bool(self.mo) { MO } else { 1.0 }).collect();
         let mut vacant: Vec<bool> = pairs.iter().map(|_| rng.r#gen_bool(self.vacancies)).collect();
         let jitter = Array2::from_shape_fn((self.frames, self.size), |_| self.jitter_px * normal(&mut rng));
@@ -117,7 +114,7 @@ impl Specimen {
     }
 
     /// Metal and S columns that some frame may see, from the frame's middle; the lattice is turned by 7 degrees.
-    fn sites(&self) -> (Vec<Place>, Vec<Place>) {
+    fn sites(&self) -> [Vec<(f64, f64)>; 2] {
         let far = self.shifts.iter().flatten().fold(0.0_f64, |m, s| m.max(s.abs()));
         let half = self.size as f64 / 2.0 + far + 10.0;
         let (sin, cos) = 7.0_f64.to_radians().sin_cos();
@@ -137,7 +134,7 @@ impl Specimen {
                 }
             }
         }
-        (metal, pairs)
+        [metal, pairs]
     }
 
     fn expected(&self, columns: &[Column], shift: [f64; 2], jitter: &[f64]) -> Array2<f64> {

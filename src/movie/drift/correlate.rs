@@ -10,7 +10,7 @@
 
 use super::fourier::{Fourier, Spectrum, frequency};
 use crate::movie::operations::interpolate::taps;
-use ndarray::Array2;
+use ndarray::{Array2, Zip};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use std::f64::consts::TAU;
@@ -23,14 +23,18 @@ const RINGS: usize = 72;
 const PERIODIC: f32 = 6.0;
 /// Rings on either side that a ring's mean is taken over as well.
 const BESIDE: usize = 1;
-/// Local maxima of the likelihood this high, as a fraction of the highest, are held against each other: half a pixel
-/// off, between whole ones, the top of a lattice's peak loses less.
-const PLACES: f32 = 0.5;
+/// Local maxima of the likelihood this high, as a fraction of the highest, are held against each other.
+const PLACES: f32 = 0.6;
 
 /// Frames of one size, and what their frequencies are worth.
 pub(super) struct Correlator {
-    fourier: Fourier,
+    full: Fourier,
     window: Array2<f32>,
+    /// Of the frequencies that hold anything, which are those of a smaller frame: its pixels' height and width.
+    fourier: Fourier,
+    scale: [f64; 2],
+    /// The first frame's noise, taken to be white, as strong as where there is least.
+    white: f32,
     /// For every frequency its ring, and from 0 to 1 whether it is used at all.
     ring: Vec<u8>,
     used: Vec<f32>,
@@ -72,49 +76,96 @@ impl Expected {
     }
 }
 
+/// The ring of a frequency in cycles a pixel.
+fn ring(k: f64) -> u8 {
+    (k * std::f64::consts::SQRT_2 * RINGS as f64).min(RINGS as f64 - 1.0) as u8
+}
+
+/// Noise of a spectrum where there is least, and the highest frequency at which it holds more than that: a ring with
+/// more power than noise has, or a peak that noise does not reach.
+fn reach(full: &Fourier, spectrum: &Spectrum) -> (f32, f64) {
+    let mut rings = vec![vec![]; RINGS];
+    for ((kx, ky), c) in spectrum.indexed_iter() {
+        let k = frequency(ky, full.height).hypot(frequency(kx, full.width));
+        rings[ring(k) as usize].push(c.norm_sqr());
+    }
+    // A ring of few frequencies is low by chance.
+    let enough = spectrum.len() / 150;
+    let level = |r: &mut Vec<f32>| if r.len() > enough { median(r) / std::f32::consts::LN_2 } else { f32::MAX };
+    let levels: Vec<f32> = rings.iter_mut().map(level).collect();
+    let mean = spectrum.iter().map(|c| c.norm_sqr()).sum::<f32>() / spectrum.len() as f32;
+    let least = levels.iter().copied().fold(f32::MAX, f32::min);
+    let white = if least < f32::MAX { least } else { mean }.max(1e-6 * mean).max(f32::MIN_POSITIVE);
+    let holds = |r: &usize| {
+        let level = levels[*r];
+        (level < f32::MAX && level > 1.2 * white) || rings[*r].iter().any(|p| *p > 25.0 * white)
+    };
+    let last = (0..RINGS).rev().find(holds).unwrap_or(RINGS);
+    (white, (last as f64 + 2.0) / (RINGS as f64 * std::f64::consts::SQRT_2))
+}
+
+/// The next even number without large factors, which is fast to transform; at most `n`.
+fn fast(at_least: f64, n: usize) -> usize {
+    let smooth = |m: &usize| {
+        [2, 3, 5].iter().fold(*m, |m, p| {
+            let mut m = m;
+            while m.is_multiple_of(*p) {
+                m /= p;
+            }
+            m
+        }) == 1
+    };
+    let from = (at_least.ceil() as usize).max(SMALLEST);
+    (from..n).find(|m| m.is_multiple_of(2) && smooth(m)).unwrap_or(n)
+}
+
+/// Sides of a spectrum are no shorter.
+const SMALLEST: usize = 16;
+
 impl Correlator {
-    /// Structures longer than `longest` pixels are not used: contamination, uneven illumination.
-    pub(super) fn new(height: usize, width: usize, longest: f64) -> Correlator {
-        let fourier = Fourier::new(height, width);
-        // Cosine edges, an eighth of the side each: what is cut off hard leaks into every frequency.
+    /// For frames like this one. Structures longer than `longest` pixels are not used: contamination, uneven
+    /// illumination.
+    pub(super) fn new(first: &Array2<f32>, longest: f64) -> Correlator {
+        let (height, width) = first.dim();
+        let full = Fourier::new(height, width);
+        // Cosine edges, a twelfth of the side each: what is cut off hard leaks into every frequency.
         let edge = |i: usize, n: usize| {
-            let from_edge = (i.min(n - 1 - i) as f32 + 0.5) / (n as f32 / 8.0);
+            let from_edge = (i.min(n - 1 - i) as f32 + 0.5) / (n as f32 / 12.0);
             if from_edge < 1.0 { 0.5 - 0.5 * (std::f32::consts::PI * from_edge).cos() } else { 1.0 }
         };
         let window = Array2::from_shape_fn((height, width), |(y, x)| edge(y, height) * edge(x, width));
-        let (mut ring, mut used) = (vec![], vec![]);
-        for kx in 0..=width / 2 {
-            for ky in 0..height {
-                let (fy, fx) = (frequency(ky, height), frequency(kx, width));
-                let k = fy.hypot(fx);
-                ring.push((k * std::f64::consts::SQRT_2 * RINGS as f64).min(RINGS as f64 - 1.0) as u8);
+        let (white, highest) = reach(&full, &full.forward(&windowed(first, &window)));
+        let (h, w) = (fast(2.0 * highest * height as f64, height), fast(2.0 * highest * width as f64, width));
+        let (mut rings, mut used) = (vec![], vec![]);
+        for kx in 0..=w / 2 {
+            for ky in 0..h {
+                let whole = |i: usize, n: usize| frequency(i, n) * n as f64;
+                let k = (whole(ky, h) / height as f64).hypot(whole(kx, w) / width as f64);
+                rings.push(ring(k));
                 // Stripes along rows or columns belong to the scan, and at half the sampling a shift has no sign.
-                let stripe = kx < 2 || ky < 2 || ky == height - 1;
-                let nyquist = 2 * kx == width || 2 * ky == height;
+                let stripe = kx < 2 || ky < 2 || ky == h - 1;
+                let nyquist = 2 * kx == w || 2 * ky == h;
                 let used_by = if stripe || nyquist { 0.0 } else { 1.0 - (-(k * longest).powi(2)).exp() };
                 used.push(used_by as f32);
             }
         }
-        Correlator { fourier, window, ring, used }
+        let scale = [height as f64 / h as f64, width as f64 / w as f64];
+        Correlator { full, window, fourier: Fourier::new(h, w), scale, white, ring: rings, used }
     }
 
-    /// The windowed frame's spectrum.
+    /// The windowed frame's spectrum, as far as it holds anything.
     pub(super) fn spectrum(&self, frame: &Array2<f32>) -> Spectrum {
-        let inside = self.window.sum();
-        let mean = (frame * &self.window).sum() / inside;
-        let mut windowed = frame - mean;
-        windowed *= &self.window;
-        self.fourier.forward(&windowed)
+        let (h, columns) = (self.fourier.height, self.width() / 2 + 1);
+        let spectrum = self.full.forward_to(&windowed(frame, &self.window), columns);
+        if h == self.full.height {
+            return spectrum;
+        }
+        let below = self.full.height - h;
+        Array2::from_shape_fn((columns, h), |(kx, ky)| spectrum[[kx, if 2 * ky > h { ky + below } else { ky }]])
     }
 
     pub(super) fn start(&self, first: Spectrum) -> Reference {
-        let mut rings = self.rings(first.iter().map(|c| c.norm_sqr()));
-        // Noise is white at first, as strong as where there is least: later frames say better.
-        let levels = rings.iter_mut().filter(|r| r.len() > 100).map(|r| median(r) / std::f32::consts::LN_2);
-        let least = levels.fold(f32::MAX, f32::min);
-        let mean = first.iter().map(|c| c.norm_sqr()).sum::<f32>() / first.len() as f32;
-        let noise = vec![if least < f32::MAX { least } else { mean }.max(1e-6 * mean).max(f32::MIN_POSITIVE); RINGS];
-        Reference { sum: first, weights: (1.0, 1.0), noise, frames: 1 }
+        Reference { sum: first, weights: (1.0, 1.0), noise: vec![self.white; RINGS], frames: 1 }
     }
 
     /// A third of the values, by ring.
@@ -139,8 +190,12 @@ impl Correlator {
             .iter_mut()
             .map(|r| if r.is_empty() { f32::MAX } else { median(r) })
             .collect();
-        let periodic: Vec<bool> =
-            around.iter().zip(&self.ring).map(|(p, &ring)| *p > PERIODIC * usual[ring as usize]).collect();
+        let periodic = self.near(
+            around
+                .indexed_iter()
+                .zip(&self.ring)
+                .filter_map(|((at, p), &ring)| (*p > PERIODIC * usual[ring as usize]).then_some(at)),
+        );
         let plain = self.means(power.iter().zip(&periodic).map(|(p, periodic)| (!periodic).then_some(*p)));
         let mut terms = self.fourier.zeros();
         let all = terms.iter_mut().zip(frame).zip(&reference.sum).zip(around.iter().zip(&periodic));
@@ -153,6 +208,20 @@ impl Correlator {
             *to = f * r.conj() * (used * gain / (w1 * (noise + gain * of_reference)));
         }
         (terms, periodic)
+    }
+
+    /// The given frequencies and those within two of them, where a window's edges leave a peak's feet.
+    fn near(&self, peaks: impl Iterator<Item = (usize, usize)>) -> Vec<bool> {
+        let (columns, h) = (self.width() / 2 + 1, self.fourier.height);
+        let mut near = vec![false; columns * h];
+        for (kx, ky) in peaks {
+            for x in kx.saturating_sub(2)..(kx + 3).min(columns) {
+                for y in 0..5 {
+                    near[x * h + (ky + h + y - 2) % h] = true;
+                }
+            }
+        }
+        near
     }
 
     /// Means of the values there are, by ring, each over the rings beside it, too.
@@ -182,14 +251,15 @@ impl Correlator {
             .zip(&periodic)
             .filter(|(_, periodic)| **periodic)
             .for_each(|(term, _)| *term = Complex32::ZERO);
-        let (start, margin) = best(&map, &self.fourier.inverse(other), expected);
+        let (start, margin) = best(&map, &self.fourier.inverse(other), expected, self.scale);
         let (shift, curve) = self.refine(&terms, start);
         let (at_best, _, _) = self.likelihood(&terms, shift);
         let norms = |column: ndarray::ArrayView1<Complex32>| column.iter().map(|c| f64::from(c.norm())).sum::<f64>();
         // Half of the spectrum is stored; of its outer columns nothing is used.
         let most: f64 = 2.0 * terms.rows().into_iter().map(norms).sum::<f64>();
         let quality = if most > 0.0 { (at_best / most).clamp(0.0, 1.0) } else { 0.0 };
-        Found { shift, quality, margin, sigma: sigma(curve) }
+        let in_pixels = |v: [f64; 2]| [v[0] * self.scale[0], v[1] * self.scale[1]];
+        Found { shift: in_pixels(shift), quality, margin, sigma: in_pixels(sigma(curve)) }
     }
 
     fn width(&self) -> usize {
@@ -253,7 +323,7 @@ impl Correlator {
     /// Takes a frame that lies at `shift` into the reference, whose coordinates become the frame's. What was there
     /// before keeps the share `keep`.
     pub(super) fn take(&self, reference: &mut Reference, frame: &Spectrum, shift: [f64; 2], keep: f32) {
-        self.shift(&mut reference.sum, shift);
+        self.shift(&mut reference.sum, [shift[0] / self.scale[0], shift[1] / self.scale[1]]);
         let (w1, w2) = reference.weights;
         let differences = frame.iter().zip(&reference.sum).map(|(f, r)| (f - r / w1).norm_sqr());
         // Both the frame's noise and the mean's are in the difference.
@@ -282,23 +352,23 @@ impl Correlator {
     }
 }
 
-/// The likeliest of the places where the likelihood has a maximum, in whole pixels, and by how much it is likelier than
+/// The likeliest of the places where the likelihood has a maximum, in pixels of the map (`scale` of the frame's), and by how much it is likelier than
 /// the next. The lattice says where these places are but not which it is: its part is the same for all of them, and so
 /// great that reading it at whole pixels would decide by chance. What decides is all that is not periodic, `other`,
 /// read between pixels, and what was expected.
 ///
 /// How sure `other` is, its own spread says: it is noise but for one place. Where it is `z` standard deviations high and
-/// the true place is at `m`, the logarithm of the likelihood is `m z` less a constant; `m` is near the strongest.
-fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected) -> ([f64; 2], f64) {
+/// the true place is at `m`, the logarithm of the likelihood is `m z` less a constant; `m` is near the strongest,
+/// less what the strongest of as many places would be by chance.
+fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected, scale: [f64; 2]) -> ([f64; 2], f64) {
     let (h, w) = map.dim();
     let signed = |i: usize, n: usize| frequency(i, n) * n as f64;
     let most = map.iter().copied().fold(f32::MIN, f32::max);
-    let spread = spread(other);
-    let places = |y: usize| -> Vec<(f64, f64, usize, usize)> {
+    let places = |y: usize| -> Vec<Place> {
         let (up, down) = ((y + h - 1) % h, (y + 1) % h);
         let place = |x: usize| {
             let here = map[[y, x]];
-            if here < PLACES * most {
+            if here < 0.5 * PLACES * most {
                 return None;
             }
             let (left, right) = (map[[y, (x + w - 1) % w]], map[[y, (x + 1) % w]]);
@@ -307,18 +377,50 @@ fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected) -> ([f64; 2
                 return None;
             }
             let (dy, dx) = (vertex(above, here, below), vertex(left, here, right));
-            let prior = expected.log_prior(signed(y, h) + dy, signed(x, w) + dx);
-            Some((between(other, y, x, dy, dx) / spread, prior, y, x))
+            let top = f64::from(here) - 0.25 * (f64::from(above - below) * dy + f64::from(left - right) * dx);
+            Some(Place { y, x, dy, dx, top })
         };
         (0..w).filter_map(place).collect()
     };
-    let found: Vec<_> = (0..h).into_par_iter().flat_map_iter(places).collect();
+    let mut all: Vec<_> = (0..h).into_par_iter().flat_map_iter(places).collect();
+    let highest = all.iter().map(|p| p.top).fold(f64::MIN, f64::max);
+    all.retain(|p| p.top >= f64::from(PLACES) * highest);
+    let spread = spread(other);
+    let found = all.into_iter().map(|p| {
+        let at = [signed(p.y, h) + p.dy, signed(p.x, w) + p.dx];
+        (between(other, &p) / spread, expected.log_prior(at[0] * scale[0], at[1] * scale[1]), at)
+    });
+    let found: Vec<_> = found.collect();
     let strongest = found.iter().map(|f| f.0).fold(0.0, f64::max);
-    let mut all: Vec<_> = found.into_iter().map(|(z, prior, y, x)| (strongest * z + prior, y, x)).collect();
+    // The strongest of so many places without anything to say is as high as this, and must not decide.
+    let by_chance = 2.0 * (found.len().max(1) as f64).ln();
+    let sure = (strongest * strongest - by_chance).max(0.0).sqrt();
+    let mut all: Vec<_> = found.into_iter().map(|(z, prior, at)| (sure * z + prior, at)).collect();
     all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    let Some(&(first, y, x)) = all.first() else { return (expected.at, 0.0) };
-    let margin = all.get(1).map_or(f64::INFINITY, |second| first - second.0);
-    ([signed(y, h), signed(x, w)], margin)
+    let Some(&(first, at)) = all.first() else {
+        return ([expected.at[0] / scale[0], expected.at[1] / scale[1]], 0.0);
+    };
+    (at, all.get(1).map_or(f64::INFINITY, |second| first - second.0))
+}
+
+/// A maximum of a map: the whole place, how far from it a parabola has its top, and how high that is.
+struct Place {
+    y: usize,
+    x: usize,
+    dy: f64,
+    dx: f64,
+    top: f64,
+}
+
+/// The windowed frame, around its own mean.
+fn windowed(frame: &Array2<f32>, window: &Array2<f32>) -> Array2<f32> {
+    let (mut sum, mut inside) = (0.0_f64, 0.0_f64);
+    Zip::from(frame).and(window).for_each(|v, w| {
+        sum += f64::from(v * w);
+        inside += f64::from(*w);
+    });
+    let mean = (sum / inside) as f32;
+    Zip::from(frame).and(window).map_collect(|v, w| (v - mean) * w)
 }
 
 /// Standard deviation of a map's values, by the median of their magnitudes; a few peaks do not matter.
@@ -333,9 +435,10 @@ fn vertex(before: f32, here: f32, after: f32) -> f64 {
     if curve < 0.0 { f64::from((before - after) / (2.0 * curve)).clamp(-0.5, 0.5) } else { 0.0 }
 }
 
-/// The value at (y + dy, x + dx), cubically, on a map that goes round.
-fn between(map: &Array2<f32>, y: usize, x: usize, dy: f64, dx: f64) -> f64 {
+/// The value at a place, cubically, on a map that goes round.
+fn between(map: &Array2<f32>, place: &Place) -> f64 {
     let (h, w) = map.dim();
+    let &Place { y, x, dy, dx, .. } = place;
     let around = |i: usize, d: f64, n: usize| {
         let from = if d < 0.0 { i + n - 1 } else { i };
         let index: [usize; 4] = std::array::from_fn(|k| (from + n + k - 1) % n);

@@ -38,6 +38,11 @@ impl Fourier {
 
     /// Not normalised.
     pub(super) fn forward(&self, image: &Array2<f32>) -> Spectrum {
+        self.forward_to(image, self.half())
+    }
+
+    /// The transform up to a frequency along x: the first columns.
+    pub(super) fn forward_to(&self, image: &Array2<f32>, columns: usize) -> Spectrum {
         let (w, half) = (self.width, self.half());
         let mut rows = vec![Complex32::default(); self.height * half];
         // Two rows are the real and the imaginary part of one transform.
@@ -57,7 +62,7 @@ impl Fourier {
                 }
             }
         });
-        let mut columns = self.zeros();
+        let mut columns = Array2::zeros((columns.min(half), self.height));
         self.each_column(&mut columns, |kx, column| {
             column.iter_mut().enumerate().for_each(|(y, to)| *to = rows[y * half + kx]);
             self.along_columns[0].process(column);

@@ -4,6 +4,7 @@ mod align;
 mod correlate;
 mod fourier;
 mod jitter;
+mod rows;
 
 pub use jitter::{Jitter, MeasuredJitter};
 
@@ -28,8 +29,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// How far a frame usually lies from where the drift so far leads to, in pixels (default 2). Where frames alone
-    /// cannot tell one lattice period from the next, this decides: keep it below half a period.
+    /// How far a frame usually lies from where the drift so far leads to, in pixels (default 1). Where frames alone
+    /// cannot tell one lattice period from the next, this decides: keep it well below half a period.
     pub step_px: f64,
     /// Over how many frames the reference remembers (default 10): more for starved frames, fewer where the specimen
     /// changes fast.
@@ -40,7 +41,7 @@ pub struct Drift {
 
 impl Default for Drift {
     fn default() -> Self {
-        Drift { step_px: 2.0, memory_frames: 10.0, longest_px: 64.0 }
+        Drift { step_px: 1.0, memory_frames: 10.0, longest_px: 64.0 }
     }
 }
 
@@ -78,7 +79,9 @@ impl Drift {
     /// pixels that are not finite; if the user asked to stop.
     pub fn measure(&self, movie: &Movie) -> Result<MeasuredDrift> {
         self.validate(movie)?;
-        let correlator = Correlator::new(movie.height(), movie.width(), self.longest_px);
+        let first = movie.frame(0)?;
+        first.usable()?;
+        let correlator = Correlator::new(&first.data, self.longest_px);
         let keep = (1.0 - 1.0 / self.memory_frames) as f32;
         let mut progress = Reporter::new("measuring drift", "frames");
         let spectrum = |index| {
@@ -86,7 +89,7 @@ impl Drift {
             frame.usable()?;
             Ok::<_, crate::Error>(correlator.spectrum(&frame.data))
         };
-        let mut reference = correlator.start(spectrum(0)?);
+        let mut reference = correlator.start(correlator.spectrum(&first.data));
         let first = Found { shift: [0.0; 2], quality: 1.0, margin: f64::INFINITY, sigma: [0.0; 2] };
         let (mut found, mut at, mut velocity) = (vec![first], [0.0; 2], [0.0; 2]);
         for index in 1..movie.len() {

@@ -26,8 +26,8 @@ impl FrameSource for Frames {
 }
 
 impl Movie {
-    /// Every `step`-th frame of a range: `movie.take_frames(10.., 2)?`. They count from 0 again; where the first one was
-    /// in time stays in the axis's offset.
+    /// Every `step`-th frame of a range: `movie.take_frames(10.., 2)?`. They count from 0 again; the axis's offset says
+    /// when the first one was.
     ///
     /// ```
     /// # use atomotion::movie::Movie;

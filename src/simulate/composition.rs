@@ -76,7 +76,7 @@ impl Composition {
                 (self.host_vacancy, Occupant::HostVacancy),
                 (self.adatom, Occupant::Adatom),
             ];
-            specimen.occupant[site] = pick(kinds, 1.0, rng.r#gen());
+            specimen.occupant[site] = pick(kinds, rng.r#gen());
         }
         let atoms = i32::from(crystal.mobile_atoms());
         let bound = |site: usize, specimen: &Specimen| {
@@ -86,11 +86,8 @@ impl Composition {
         let columns: Vec<usize> =
             (0..sites.len()).filter(|&s| sites.mobile[s] && specimen.occupant[s] == Occupant::Perfect).collect();
         let weights: Vec<f64> = columns.iter().map(|&s| bound(s, &specimen)).collect();
-        let mean = |power: i32| {
-            let sum: f64 = weights.iter().map(|w| if power > 1 { w * w } else { *w }).sum();
-            (sum / weights.len().max(1) as f64).max(1e-300)
-        };
-        let (one, two) = (mean(1), mean(2));
+        let mean = |of: fn(f64) -> f64| weights.iter().map(|&w| of(w)).sum::<f64>() / weights.len() as f64;
+        let (one, two) = (mean(|w| w), mean(|w| w * w));
         for (&site, &weight) in columns.iter().zip(&weights) {
             let double = if atoms > 1 { self.double * weight * weight / two } else { 0.0 };
             let kinds = [
@@ -98,16 +95,16 @@ impl Composition {
                 (double, Occupant::Missing2),
                 (self.antisite, Occupant::Antisite),
             ];
-            specimen.occupant[site] = pick(kinds, 1.0, rng.r#gen());
+            specimen.occupant[site] = pick(kinds, rng.r#gen());
         }
         specimen.name_tracks(sites);
         specimen
     }
 }
 
-/// The kind in whose share of `whole` the number falls, or a perfect column.
-fn pick(kinds: [(f64, Occupant); 3], whole: f64, number: f64) -> Occupant {
-    let mut left = number * whole;
+/// The kind in whose share of 1 the number falls, or a perfect column.
+fn pick(kinds: [(f64, Occupant); 3], number: f64) -> Occupant {
+    let mut left = number;
     for (share, kind) in kinds {
         if left < share {
             return kind;

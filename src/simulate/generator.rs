@@ -61,16 +61,10 @@ impl Matter {
                 i += 1;
             });
             for (step, to, rates) in found {
-                let from = scene.at.state(&sites, scene.site).lumped_name(&self.crystal);
+                let from = scene.at.state(&sites, scene.site).name(&self.crystal);
                 let mut after = scene.at.clone();
                 driven.happen(&mut after, 0.0, step, scene.site, to);
-                let to = after.state(&sites, to.unwrap_or(scene.site));
-                let to = to.name(&self.crystal);
-                let from = if scene.at.occupant[scene.site].missing() > 0 {
-                    scene.at.state(&sites, scene.site).name(&self.crystal)
-                } else {
-                    from
-                };
+                let to = after.state(&sites, to.unwrap_or(scene.site)).name(&self.crystal);
                 add(&mut rows, Row { step, around: scene.around, from, to, ways: 1, rates });
             }
         }

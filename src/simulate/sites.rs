@@ -8,7 +8,7 @@ use polars::prelude::{DataFrame, NamedFrom, Series};
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Sites in nanometres from the square's centre, y down. A site is named by its number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Sites {
     pub(super) y_nm: Vec<f64>,
     pub(super) x_nm: Vec<f64>,
@@ -138,6 +138,14 @@ impl Sites {
             columns.push(Series::new(format!("bond_{k}").into(), bond(k)).into());
         }
         Ok(DataFrame::new(self.len(), columns)?)
+    }
+}
+
+impl std::fmt::Debug for Sites {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hosts = self.host.iter().filter(|host| **host).count();
+        let mobile = self.mobile.iter().filter(|mobile| **mobile).count();
+        write!(f, "{} sites: {hosts} hosts, {mobile} mobile columns", self.len())
     }
 }
 

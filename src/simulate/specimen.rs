@@ -5,7 +5,7 @@ use super::sites::{NONE, Sites};
 use super::states::{Occupant, State};
 
 /// What stands on every site of a lattice, with the tracks of its defects.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Specimen {
     pub(super) occupant: Vec<Occupant>,
     /// Whether a site at a hole's edge has reconstructed.
@@ -131,5 +131,19 @@ impl Specimen {
     #[must_use]
     pub fn column(&self, crystal: &Crystal, sites: &Sites, site: usize) -> [u8; 3] {
         self.occupant[site].atoms(&crystal.sublattices[usize::from(sites.sublattice[site])], crystal.adatom)
+    }
+}
+
+impl std::fmt::Debug for Specimen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut counts: Vec<(Occupant, usize)> = vec![];
+        for &occupant in &self.occupant {
+            match counts.iter_mut().find(|c| c.0 == occupant) {
+                Some(count) => count.1 += 1,
+                None => counts.push((occupant, 1)),
+            }
+        }
+        let counts: Vec<String> = counts.iter().map(|(occupant, n)| format!("{occupant:?} {n}")).collect();
+        write!(f, "{} sites: {}", self.occupant.len(), counts.join(", "))
     }
 }

@@ -272,7 +272,7 @@ fn frames_have_atoms_at(frames: &[Specimen], event: &Event) -> bool {
 #[test]
 fn holes_begin_after_their_onset_and_only_grow() {
     let (mut begun, mut grown) = (0, 0);
-    for seed in 0..4 {
+    for seed in 0..16 {
         let mut before: Vec<bool> = vec![];
         let (sites, events) = busy(seed, |sites, frame, at| {
             let hole: Vec<bool> = at.occupant.iter().map(|&o| o == Occupant::Hole).collect();

@@ -47,3 +47,19 @@ fn every_figure_is_more_than_paper() {
         assert!(figure.to_svg().unwrap().ends_with("</svg>\n"), "{figure:?}");
     }
 }
+
+#[test]
+fn frames_are_drawn_beside_each_other() {
+    let texture = |dose: f64| {
+        let movie = Ws2::default().with_size_px(96).with_dose(dose).simulate(3).unwrap().movie;
+        Texture::of(&movie.frame(0).unwrap()).unwrap()
+    };
+    let figures = texture(5.0).figures(&texture(50.0));
+    for (figure, word) in figures.iter().zip(["along x", "along y", "pixels away", "standard deviations"]) {
+        let svg = figure.to_svg().unwrap();
+        assert!(svg.contains(word) && svg.matches("<polyline").count() >= 2, "{figure:?}");
+        for dose in ["5 counts", "50 counts"] {
+            assert!(svg.contains(dose), "{dose} in {figure:?}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Lines, bars and marker lines on labelled axes.
 
 use super::theme::{FAINT, INK, Rgb, TEXT, colour, text};
+use SeriesLabelPosition::{UpperLeft, UpperRight};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::{
@@ -74,10 +75,10 @@ impl Chart {
         let ticks = self.x_ticks(x1 - x0);
         if self.log_y {
             let y = (y0 / 1.2..y1 * 1.2).log_scale().with_key_points(decades(y0 / 1.2, y1 * 1.2));
-            return self.draw_on(area, scale, (x, ticks), y, y0 / 1.2);
+            return self.draw_on(area, scale, (x, ticks), y, y0 / 1.2, UpperRight);
         }
         let y = self.linear_y((y0, y1));
-        self.draw_on(area, scale, (x, ticks), y.clone(), y.start)
+        self.draw_on(area, scale, (x, ticks), y.clone(), y.start, UpperRight)
     }
 
     /// The same with a logarithmic x axis and a linear y axis.
@@ -86,7 +87,9 @@ impl Chart {
         let (x0, x1, y) = (x0 / 1.05, x1 * 1.05, self.linear_y(y));
         let ticks = decades(x0, x1);
         let count = ticks.len();
-        self.draw_on(area, scale, ((x0..x1).log_scale().with_key_points(ticks), count), y.clone(), y.start)
+        let x = (x0..x1).log_scale().with_key_points(ticks);
+        // What grows over decades leaves its upper left corner free.
+        self.draw_on(area, scale, (x, count), y.clone(), y.start, UpperLeft)
     }
 
     /// A linear y axis, with room for the legend.
@@ -107,6 +110,7 @@ impl Chart {
         (x, ticks): (X, usize),
         y: Y,
         bottom: f64,
+        legend: SeriesLabelPosition,
     ) -> Drawn<DB>
     where
         X: AsRangedCoord<Value = f64>,
@@ -169,7 +173,7 @@ impl Chart {
         if named {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
+                .position(legend)
                 .margin(px(8.0))
                 .legend_area_size(px(22.0))
                 .background_style(RGBColor(255, 255, 255).mix(0.85))

@@ -73,7 +73,7 @@ impl Texture {
             let away = [(0, 1), (0, 2), (1, 0), (2, 0), (1, 1), (1, 2), (2, 1), (2, 2)];
             away.iter().enumerate().map(|(i, at)| (i as f64, t.correlation[*at])).collect()
         };
-        let label = "pixels away (y, x): 0,1  0,2  1,0  2,0  1,1  1,2  2,1  2,2";
+        let label = "pixels away, 0 to 7: (0,1) (0,2) (1,0) (2,0) (1,1) (1,2) (2,1) (2,2)";
         [
             spectrum("x", |t| &t.along_x),
             spectrum("y", |t| &t.along_y),

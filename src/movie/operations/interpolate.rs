@@ -39,3 +39,22 @@ pub(in crate::movie) fn part(image: &Array2<f32>, (y, x): (f64, f64), size: (usi
     let across = Array2::from_shape_fn((image.nrows(), size.1), |(r, c)| sum(&columns[c], &|i| image[[r, i]]));
     Array2::from_shape_fn(size, |(r, c)| sum(&rows[r], &|i| across[[i, c]]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::s;
+
+    /// Parts at whole places are copies; between pixels parabolas come out right.
+    #[test]
+    fn interpolation_keeps_whole_places_and_parabolas() {
+        let image = Array2::from_shape_fn((12, 12), |(y, x)| (y * y) as f32 - 3.0 * x as f32 + 0.5 * (x * x) as f32);
+        let copy = part(&image, (2.0, 3.0), (5, 6));
+        assert_eq!(copy, image.slice(s![2..7, 3..9]));
+        let between = part(&image, (2.3, 3.6), (5, 5));
+        for ((y, x), v) in between.indexed_iter() {
+            let (y, x) = (y as f32 + 2.3, x as f32 + 3.6);
+            assert!((v - (y * y - 3.0 * x + 0.5 * x * x)).abs() < 1e-3);
+        }
+    }
+}

@@ -62,6 +62,3 @@ fn within(option: &'static str, range: &impl RangeBounds<usize>, len: usize) -> 
     let expected = format!("a range of at least one within 0..{len}");
     Err(Error::Option { option, value: format!("{start}..{end}"), expected })
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,7 @@
 //! Operations against obvious slow versions, on small movies of random numbers.
 
-use super::*;
-use crate::movie::{Calibration, Normalise};
-use ndarray::{Array2, Array3};
+use atomotion::Result;
+use atomotion::prelude::*;
 use proptest::prelude::*;
 
 fn noise(seed: usize, i: usize) -> f32 {
@@ -192,19 +191,6 @@ fn collected_frames_are_those_that_would_be_computed() {
     }
     let sums = lazy.map_parallel(|f| Ok((f.index, f.data.sum()))).unwrap();
     assert!(sums.iter().enumerate().all(|(i, (index, sum))| *index == i as u32 && *sum == frame(&lazy, i).sum()));
-    let stopped = lazy.map_parallel(|f| if f.index == 4 { Err(Error::data("enough")) } else { Ok(()) });
+    let stopped = lazy.map_parallel(|f| if f.index == 4 { Err(Error::Data("enough".into())) } else { Ok(()) });
     assert_eq!(stopped.unwrap_err().to_string(), "enough");
-}
-
-/// Parts at whole places are copies; between pixels parabolas come out right.
-#[test]
-fn interpolation_keeps_whole_places_and_parabolas() {
-    let image = Array2::from_shape_fn((12, 12), |(y, x)| (y * y) as f32 - 3.0 * x as f32 + 0.5 * (x * x) as f32);
-    let copy = interpolate::part(&image, (2.0, 3.0), (5, 6));
-    assert_eq!(copy, image.slice(ndarray::s![2..7, 3..9]));
-    let between = interpolate::part(&image, (2.3, 3.6), (5, 5));
-    for ((y, x), v) in between.indexed_iter() {
-        let (y, x) = (y as f32 + 2.3, x as f32 + 3.6);
-        assert!((v - (y * y - 3.0 * x + 0.5 * x * x)).abs() < 1e-3);
-    }
 }

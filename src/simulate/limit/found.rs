@@ -24,7 +24,7 @@ pub struct SpeciesLimit {
     pub threshold: f64,
 }
 
-/// What [`detection_limit`] found, in the order of the options.
+/// What [`detection_limit`](super::detection_limit) found, in the order of the options.
 #[derive(Clone, PartialEq)]
 pub struct DetectionLimit {
     /// One for each substitute.

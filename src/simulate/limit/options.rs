@@ -24,7 +24,7 @@ pub struct SiteKind {
     pub substitutes: Vec<Substitute>,
 }
 
-/// Options of [`detection_limit`].
+/// Options of [`detection_limit`](super::detection_limit).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitOptions {
     /// Sites and species. The default is WS2 at the start of a movie: `Mo_W` on 2 % of W sites, `V_S` and `V_2S` on

@@ -245,6 +245,7 @@ mod tests {
             let expected = (1.04 + 0.4 * (std::f64::consts::TAU * k).cos()) / 1.04;
             assert!((power - expected).abs() < 0.08, "{power}, not {expected}, at {k}");
         }
-        assert!(texture.along_y.iter().all(|power| (power - 1.0).abs() < 0.06), "{texture:?}");
+        // The lines next to the axis, which are left out here, are the strongest: what is left has 0.97.
+        assert!(texture.along_y.iter().all(|power| (power - 0.97).abs() < 0.06), "{texture:?}");
     }
 }

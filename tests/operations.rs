@@ -122,8 +122,7 @@ proptest! {
         let back = movie.rotate(degrees).unwrap().rotate(-degrees).unwrap();
         let data = frame(&back, 0);
         let centre = |n: usize| (n as f64 - 1.0) / 2.0;
-        // At the border the interpolation lacks half of its neighbours.
-        let inside = |at: usize, n: usize| (2..n - 2).contains(&at);
+        let inside = |i: usize, n: usize| (4..n - 4).contains(&i);
         for ((y, x), v) in data.indexed_iter().filter(|((y, x), _)| inside(*y, data.nrows()) && inside(*x, data.ncols())) {
             let wanted = wave(y as f64 - centre(data.nrows()), x as f64 - centre(data.ncols()));
             // Cubic convolution errs by the third derivative: 0.37^3 / 15 at most each time, doubled for safety.

@@ -92,12 +92,20 @@ impl Drift {
         let mut reference = correlator.start(correlator.spectrum(&first.data));
         let first = Found { shift: [0.0; 2], quality: 1.0, margin: f64::INFINITY, sigma: [0.0; 2] };
         let (mut found, mut at, mut velocity) = (vec![first], [0.0; 2], [0.0; 2]);
+        let mut next = (movie.len() > 1).then(|| spectrum(1)).transpose()?;
         for index in 1..movie.len() {
             let doing = || format!("after the drift of {index} of {} frames", movie.len());
             stop_if_asked("").map_err(|e| e.while_doing(doing, EARLIER))?;
-            let frame = spectrum(index)?;
-            let one = correlator.find(&reference, &frame, &Expected { at: velocity, usual: self.step_px });
-            correlator.take(&mut reference, &frame, one.shift, keep);
+            let Some(frame) = next.take() else { break };
+            let locate = || {
+                let one = correlator.find(&reference, &frame, &Expected { at: velocity, usual: self.step_px });
+                correlator.take(&mut reference, &frame, one.shift, keep);
+                one
+            };
+            // The next frame is read and transformed meanwhile.
+            let prepare = || (index + 1 < movie.len()).then(|| spectrum(index + 1)).transpose();
+            let (one, following) = rayon::join(locate, prepare);
+            next = following?;
             for i in 0..2 {
                 at[i] += one.shift[i];
                 velocity[i] += VELOCITY_SHARE * (one.shift[i] - velocity[i]);

@@ -3,8 +3,10 @@
 //! Nothing of the user's is touched and no line moves, so that places in messages of the compiler stay right:
 //! the cell says that it begins; which display is its value; and an error that leaves it through `?` is told with its
 //! `Display` text and the place of the `?`, which the standard library hands to `From::from` as the caller. The source
-//! of evcxr's variable store, which it puts into every cell, gives way to the library's, which is compiled already.
+//! of evcxr's variable store, which it puts into every cell, gives way to the library's, which is compiled already; and
+//! variables that the cell does not name stay in the store.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What is added. A type may not allow all of it.
@@ -48,6 +50,7 @@ pub fn cook(source: &str, added: Added) -> String {
         mark_value(&mut lines);
     }
     replace_store(&mut lines);
+    leave_in_store(&mut lines);
     lines.join("\n") + "\n"
 }
 
@@ -92,6 +95,33 @@ fn replace_store(lines: &mut [String]) {
     lines[start] = OUR_STORE.into();
 }
 
+/// Leaves variables that nothing in the cell names where they are. evcxr takes all of them out and puts them back, which
+/// costs the compiler more with every variable that a notebook has.
+fn leave_in_store(lines: &mut [String]) {
+    let named: HashSet<String> =
+        lines.iter().filter(|line| stored(line).is_none()).flat_map(|line| words(line).map(str::to_owned)).collect();
+    for line in lines.iter_mut() {
+        if stored(line).is_some_and(|name| !named.contains(name)) {
+            line.clear();
+        }
+    }
+}
+
+/// The variable that a line of evcxr's checks, takes or puts back.
+fn stored(line: &str) -> Option<&str> {
+    const CALLS: [&str; 3] = ["check_variable::<", "take_variable::<", "put_variable::<"];
+    let call = line.split_once("evcxr_variable_store.")?.1;
+    if !CALLS.iter().any(|known| call.starts_with(known)) {
+        return None;
+    }
+    let name = call.rsplit_once("(stringify!(")?.1.split(')').next()?;
+    Some(name.trim_start_matches("r#"))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|char: char| !char.is_alphanumeric() && char != '_')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +155,25 @@ f(a)?
             assert!(cooked.contains("{&mut *evcxr_variable_store}; ::atomotion::cell::begin();"));
             assert!(cooked.contains("#[track_caller] fn from(error: T)"));
         }
+    }
+
+    #[test]
+    fn variables_that_the_cell_does_not_name_stay_in_the_store() {
+        let about = |name: &str| {
+            format!(
+                "vars_ok &= evcxr_variable_store.check_variable::<Vec<f(x)>>(stringify!({name}));\n\
+                 let mut {name} = evcxr_variable_store.take_variable::<u32>(stringify!({name}));\n\
+                 evcxr_variable_store.put_variable::<u32>(stringify!({name}), {name});\n"
+            )
+        };
+        let left = "\n".repeat(3);
+        let cell = |code: &str| format!("{}{}{code}\n", about("größe"), about("r#type"));
+        assert_eq!(cook(&cell("größe + 1"), ALL), format!("{}{left}größe + 1\n", about("größe")));
+        assert_eq!(
+            cook(&cell("println!(\"{type}\")"), ALL),
+            format!("{left}{}println!(\"{{type}}\")\n", about("r#type"))
+        );
+        assert_eq!(cook(&cell("größer"), ALL), format!("{left}{left}größer\n"));
     }
 
     #[test]

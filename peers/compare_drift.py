@@ -12,6 +12,7 @@ Needs what compare_drift.in lists.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,7 +105,10 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "movie.npy"
             np.save(path, stack)
-            answers = [json.loads(subprocess.check_output([arguments.measure, str(path)])) for _ in range(3)]
+            # cargo puts the library one folder up.
+            folder = str(Path(arguments.measure).resolve().parent.parent)
+            surroundings = dict(os.environ, LD_LIBRARY_PATH=folder + os.pathsep + os.environ.get("LD_LIBRARY_PATH", ""))
+            answers = [json.loads(subprocess.check_output([arguments.measure, str(path)], env=surroundings)) for _ in range(3)]
         seconds = min(a["seconds"] for a in answers) / (arguments.frames - 1)
         ours = rms(np.array(answers[0]["shifts_px"]), truth)
         ways, their_seconds = theirs(stack)

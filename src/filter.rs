@@ -101,12 +101,13 @@ pub(crate) fn bin(image: &Array2<f32>, bin: usize) -> Array2<f32> {
 
 /// Median, and the standard deviation that the median absolute deviation implies for a Gaussian.
 pub(crate) fn robust(values: &mut [f32]) -> (f32, f32) {
-    let median = middle(values);
-    values.iter_mut().for_each(|v| *v = (*v - median).abs());
-    (median, 1.4826 * middle(values))
+    let centre = median(values);
+    values.iter_mut().for_each(|v| *v = (*v - centre).abs());
+    (centre, 1.4826 * median(values))
 }
 
-fn middle(values: &mut [f32]) -> f32 {
+/// The value in the middle of a list, 0 of none; the list changes its order.
+pub(crate) fn median(values: &mut [f32]) -> f32 {
     if values.is_empty() {
         return 0.0;
     }

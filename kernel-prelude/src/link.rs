@@ -38,8 +38,8 @@ pub enum Word {
     },
 }
 
-/// Binds a socket of any path, in place of one that a dead process has left there. The system takes 107 bytes of one, which a deep cache folder exceeds: so the folder is
-/// named by the number that it has in this process.
+/// Binds a socket of any path, in place of one that a dead process has left there. The system takes 107 bytes of a
+/// path, which a deep cache folder exceeds: so the folder is named by the number that it has in this process.
 pub fn bind(path: &Path) -> Result<UnixListener> {
     let _ = std::fs::remove_file(path);
     let bound = with_short_name(path, |short| UnixListener::bind(short));

@@ -9,6 +9,7 @@
 //! where the lattice is but not which period, the sum holds all that is not periodic, which does.
 
 use super::fourier::{Fourier, Spectrum, frequency};
+use crate::filter::median;
 use crate::movie::operations::interpolate::taps;
 use ndarray::{Array2, Zip};
 use rayon::prelude::*;
@@ -467,11 +468,6 @@ fn smooth(power: &Array2<f32>) -> Array2<f32> {
         to += &after;
     }
     both / 9.0
-}
-
-fn median(values: &mut [f32]) -> f32 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 /// Standard deviations from the curvature of the log-likelihood, along y and x.

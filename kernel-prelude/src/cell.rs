@@ -32,7 +32,7 @@ pub fn compile(recipe: &Recipe, kernel: &Path, folder: &Path, goal: Goal) -> Res
     rustc.args(basic_arguments(folder, goal)?);
     match trouble(recipe, kernel) {
         None => {
-            rustc.args(library_arguments(recipe, &[]));
+            rustc.args(library_arguments(recipe, &[])).args(link_cell::own_linker(recipe));
             fs::write(folder.join(STARTED), "")?;
         }
         Some(_) if !folder.join(STARTED).exists() => return first_cell(rustc, folder),

@@ -31,16 +31,20 @@ pub fn write_stub(kernel: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Arguments of rustc that name its own linker, twice as fast as GNU's. rustc asks for it only where it chooses the
+/// compiler driver.
+pub fn own_linker(recipe: &Recipe) -> Vec<String> {
+    let own = recipe.sysroot.join("lib/rustlib").join(&recipe.host).join("bin/gcc-ld");
+    if !own.is_dir() {
+        return Vec::new();
+    }
+    vec![format!("-Clink-arg=-B{}", own.display()), "-Clink-arg=-fuse-ld=lld".into()]
+}
+
 pub fn link(args: &[String]) -> Result<ExitCode> {
     let kernel = environment::kernel_dir()?;
     let mut linker = Command::new("cc");
     linker.args(quick(args, &stub(&kernel).display().to_string()));
-    // rustc's own linker, twice as fast as GNU's. rustc asks for it only where it chooses the compiler driver.
-    let recipe = Recipe::load(&kernel)?;
-    let own = recipe.sysroot.join("lib/rustlib").join(&recipe.host).join("bin/gcc-ld");
-    if own.is_dir() {
-        linker.arg(format!("-B{}", own.display())).arg("-fuse-ld=lld");
-    }
     if !trace::is_wanted() {
         return Err(linker.exec().into());
     }

@@ -3,7 +3,7 @@
 
 use crate::cell::{self, Goal};
 use crate::recipe::Recipe;
-use crate::{Result, environment, metadata};
+use crate::{Result, environment, link_cell, metadata};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ pub fn rustc_wrapper(args: &[String]) -> Result<ExitCode> {
     if is_cell {
         let externs = args.windows(2).filter(|pair| pair[0] == "--extern");
         let taken: Vec<&str> = externs.map(|pair| pair[1].split('=').next().unwrap_or_default()).collect();
-        rustc.args(cell::library_arguments(&recipe, &taken));
+        rustc.args(cell::library_arguments(&recipe, &taken)).args(link_cell::own_linker(&recipe));
         let folder = std::env::current_dir()?;
         return cell::run_cooked(rustc, &kernel, &folder);
     }

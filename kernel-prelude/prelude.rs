@@ -17,6 +17,9 @@ let atomotion_warm_up = || -> std::result::Result<(), Box<dyn std::error::Error>
     Ok(drop(text))
 };
 let atomotion_warm_up = ();
+// Where a type can be named from, it looks up when it first names one.
+let atomotion_image = atomotion::ndarray::Array2::<f32>::zeros((1, 1));
+let atomotion_image = ();
 // evcxr allows `?` once it has met one, and until then shows the value of a cell that has one as bare text.
 std::result::Result::<(), String>::Ok(())?;
 // Tells evcxr to forget the variables of this cell.

@@ -22,9 +22,11 @@ const VERSION: &str = "ATOMOTION_KERNEL_VERSION";
 const REAL_PATH: &str = "ATOMOTION_KERNEL_REAL_PATH";
 const REAL_CARGO_HOME: &str = "ATOMOTION_KERNEL_REAL_CARGO_HOME";
 const REAL_RUSTC: &str = "ATOMOTION_KERNEL_REAL_RUSTC";
+const REAL_RUST_SRC: &str = "ATOMOTION_KERNEL_REAL_RUST_SRC_PATH";
 
 /// The variables that a session changes, and where each keeps the user's own value.
-const SHADOWED: [(&str, &str); 3] = [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC)];
+const SHADOWED: [(&str, &str); 4] =
+    [("PATH", REAL_PATH), ("CARGO_HOME", REAL_CARGO_HOME), ("RUSTC", REAL_RUSTC), ("RUST_SRC_PATH", REAL_RUST_SRC)];
 /// The variables that a session adds for evcxr.
 const ADDED: [&str; 5] = [SESSION, STALE, RECIPE, "EVCXR_TMPDIR", "EVCXR_CONFIG_DIR"];
 
@@ -74,6 +76,8 @@ pub fn enter(command: &mut Command, session: &Path, kernel: &Path, rustc: &Path)
         // rust-analyzer takes `$CARGO_HOME/bin/cargo` before the one on the PATH, and `$RUSTC` before either.
         .env("CARGO_HOME", kernel.join("cargo-home"))
         .env("RUSTC", rustc)
+        // Where rust-analyzer finds the standard library's sources.
+        .env("RUST_SRC_PATH", crate::sysroot::place(kernel))
         .env("EVCXR_TMPDIR", session.join("cell"))
         .env("EVCXR_CONFIG_DIR", session.join("config"));
     // libtorch's threads would otherwise spin while they wait, and take the processor from those they wait for: on a

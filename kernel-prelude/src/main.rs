@@ -22,6 +22,7 @@ mod server;
 mod session;
 mod shim;
 mod syntax;
+mod sysroot;
 mod trace;
 mod warm;
 

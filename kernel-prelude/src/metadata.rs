@@ -3,7 +3,7 @@
 //! Nearly all of a kernel's start is rust-analyzer reading sources, so each crate left out is time saved.
 
 use crate::recipe::{Recipe, output};
-use crate::{Result, environment, shim};
+use crate::{Result, environment, shim, sysroot};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -16,15 +16,22 @@ const CELL: &str = "@CELL@";
 /// Families of crates that go together: kept whole, but for `LEFT_OUT`.
 const FAMILIES: [&str; 3] = ["polars", "linfa", "plotters"];
 /// Crates whose types stay inside the library.
-const LEFT_OUT: [&str; 20] = [
+const LEFT_OUT: [&str; 30] = [
+    "addr2line",
+    "backtrace",
     "base64",
+    "flate2",
+    "glob",
+    "libc",
     "libm",
     "linfa-kernel",
     "linfa-nn",
     "memmap2",
+    "miniz_oxide",
     "png",
     "polars-arrow-format",
     "polars-async",
+    "polars-compute",
     "polars-expr",
     "polars-mem-engine",
     "polars-ooc",
@@ -33,19 +40,19 @@ const LEFT_OUT: [&str; 20] = [
     "polars-row",
     "polars-sql",
     "polars-stream",
+    "polars-time",
     "rustfft",
     "safetensors",
+    "sha2",
     "thiserror",
     "tiff",
+    "weezl",
 ];
 /// Crates further down whose types or traits show in the interfaces above.
-const ALSO: [&str; 18] = [
+const ALSO: [&str; 15] = [
     "bytemuck",
     "bytes",
-    "chrono",
-    "compact_str",
     "either",
-    "hashbrown",
     "indexmap",
     "num-complex",
     "num-integer",
@@ -70,8 +77,7 @@ pub struct Request<'a> {
 /// The answer, or `None` where the real cargo has to give it.
 pub fn answer(recipe: &Recipe, kernel: &Path, cell: &Path, of_cell: bool, request: &Request) -> Result<Option<String>> {
     let record = |name: &str| fs::read_to_string(kernel.join("record").join(name));
-    let sysroot = recipe.sysroot.join("lib/rustlib/src/rust/library/Cargo.toml");
-    if request.manifest == Some(sysroot.as_path()) {
+    if request.manifest == Some(sysroot::place(kernel).join("Cargo.toml").as_path()) {
         let name = if request.no_deps { "sysroot-alone.json" } else { "sysroot.json" };
         return Ok(record(name).ok());
     }

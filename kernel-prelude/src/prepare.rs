@@ -2,7 +2,7 @@
 
 use crate::metadata::{self, list, text};
 use crate::recipe::{FileState, Recipe, output, rustc_version};
-use crate::{Result, cell, link_cell};
+use crate::{Result, cell, link_cell, sysroot};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +22,7 @@ pub fn prepare(project: &Path) -> Result<()> {
     let fresh = Temporary(state.join(format!("kernel.{}", std::process::id())));
     write_executables(&fresh.0, &tools)?;
     write_records(&fresh.0.join("record"), &tools, &recipe, &whole)?;
+    sysroot::copy(&tools.sysroot.join("lib/rustlib/src/rust/library"), &sysroot::place(&fresh.0))?;
     write_facade(&fresh.0.join("facade"), &recipe)?;
     link_cell::write_stub(&fresh.0)?;
     let text = serde_json::to_vec_pretty(&recipe)?;
@@ -249,20 +250,21 @@ fn write_records(folder: &Path, tools: &Tools, recipe: &Recipe, whole: &Value) -
     write("cell.json", &metadata::trim(bare.clone(), whole, &names)?.to_string())?;
     write("cell-alone.json", &bare.to_string())?;
 
-    let sysroot = tools.sysroot.join("lib/rustlib/src/rust/library");
-    if !sysroot.join("Cargo.toml").is_file() {
+    let library = tools.sysroot.join("lib/rustlib/src/rust/library");
+    if !library.join("Cargo.toml").is_file() {
         return Err("The sources of Rust's standard library are missing: run `rustup component add rust-src`.".into());
     }
     // As rust-analyzer asks: the library's manifest uses what only nightly cargo reads.
     let nightly = |more: &[&str]| {
-        let mut cargo = tools.cargo(&sysroot);
+        let mut cargo = tools.cargo(&library);
         cargo.env("__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS", "nightly").env("RUSTC_BOOTSTRAP", "1");
         output(
             cargo.args(["metadata", "--format-version", "1", "--filter-platform", &tools.host, "--locked"]).args(more),
         )
     };
-    write("sysroot.json", &nightly(&[])?)?;
-    write("sysroot-alone.json", &nightly(&["--no-deps"])?)?;
+    let place = sysroot::place(&recipe.project.join(".atomotion/kernel"));
+    write("sysroot.json", &sysroot::metadata(&nightly(&[])?, &library, &place)?)?;
+    write("sysroot-alone.json", &sysroot::metadata(&nightly(&["--no-deps"])?, &library, &place)?)?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use crate::filter::median;
 use crate::movie::operations::interpolate::taps;
 use ndarray::{Array2, Zip};
 use rayon::prelude::*;
+use rustfft::FftPlanner;
 use rustfft::num_complex::Complex32;
 use std::f64::consts::TAU;
 
@@ -30,7 +31,7 @@ const PLACES: f32 = 0.6;
 /// Frames of one size, and what their frequencies are worth.
 pub(super) struct Correlator {
     full: Fourier,
-    window: Array2<f32>,
+    window: Window,
     /// Of the frequencies that hold anything, which are those of a smaller frame: its pixels' height and width.
     fourier: Fourier,
     scale: [f64; 2],
@@ -48,7 +49,15 @@ pub(super) struct Reference {
     weights: (f32, f32),
     noise: Vec<f32>,
     frames: usize,
+    /// What each frequency counts, and which of them are the lattice's.
+    worth: Vec<f32>,
+    periodic: Vec<bool>,
 }
+
+/// Until so many frames are in the reference its noise and what frequencies are worth are learnt from every frame, after
+/// that from every [`SELDOM`]-th, since they hardly change any more.
+const LEARNING: usize = 8;
+const SELDOM: usize = 4;
 
 /// Where a frame was found.
 #[derive(Clone, Copy, Debug)]
@@ -129,13 +138,8 @@ impl Correlator {
     pub(super) fn new(first: &Array2<f32>, longest: f64) -> Correlator {
         let (height, width) = first.dim();
         let full = Fourier::new(height, width);
-        // Cosine edges, a twelfth of the side each: what is cut off hard leaks into every frequency.
-        let edge = |i: usize, n: usize| {
-            let from_edge = (i.min(n - 1 - i) as f32 + 0.5) / (n as f32 / 12.0);
-            if from_edge < 1.0 { 0.5 - 0.5 * (std::f32::consts::PI * from_edge).cos() } else { 1.0 }
-        };
-        let window = Array2::from_shape_fn((height, width), |(y, x)| edge(y, height) * edge(x, width));
-        let (white, highest) = reach(&full, &full.forward(&windowed(first, &window)));
+        let window = Window::new(first);
+        let (white, highest) = reach(&full, &window.spectrum(&full, first, full.width / 2 + 1));
         let (h, w) = (fast(2.0 * highest * height as f64, height), fast(2.0 * highest * width as f64, width));
         let (mut rings, mut used) = (vec![], vec![]);
         for kx in 0..=w / 2 {
@@ -157,7 +161,7 @@ impl Correlator {
     /// The windowed frame's spectrum, as far as it holds anything.
     pub(super) fn spectrum(&self, frame: &Array2<f32>) -> Spectrum {
         let (h, columns) = (self.fourier.height, self.width() / 2 + 1);
-        let spectrum = self.full.forward_to(&windowed(frame, &self.window), columns);
+        let spectrum = self.window.spectrum(&self.full, frame, columns);
         if h == self.full.height {
             return spectrum;
         }
@@ -166,7 +170,11 @@ impl Correlator {
     }
 
     pub(super) fn start(&self, first: Spectrum) -> Reference {
-        Reference { sum: first, weights: (1.0, 1.0), noise: vec![self.white; RINGS], frames: 1 }
+        let noise = vec![self.white; RINGS];
+        let (worth, periodic) = (vec![], vec![]);
+        let mut reference = Reference { sum: first, weights: (1.0, 1.0), noise, frames: 1, worth, periodic };
+        self.weigh(&mut reference);
+        reference
     }
 
     /// A third of the values, by ring.
@@ -178,11 +186,11 @@ impl Correlator {
         rings
     }
 
-    /// Terms of the log-likelihood at shift 0, and which of them are the lattice's.
+    /// What each frequency counts.
     ///
     /// A lattice's power is that around each frequency; of what is not periodic only the ring's mean is known well
     /// enough: weights that follow chance would find it again, and be sure of it.
-    fn terms(&self, reference: &Reference, frame: &Spectrum) -> (Spectrum, Vec<bool>) {
+    fn weigh(&self, reference: &mut Reference) {
         let (w1, w2) = reference.weights;
         let power = reference.sum.mapv(|c| c.norm_sqr() / (w1 * w1));
         let around = smooth(&power);
@@ -191,24 +199,32 @@ impl Correlator {
             .iter_mut()
             .map(|r| if r.is_empty() { f32::MAX } else { median(r) })
             .collect();
-        let periodic = self.near(
+        reference.periodic = self.near(
             around
                 .indexed_iter()
                 .zip(&self.ring)
                 .filter_map(|((at, p), &ring)| (*p > PERIODIC * usual[ring as usize]).then_some(at)),
         );
-        let plain = self.means(power.iter().zip(&periodic).map(|(p, periodic)| (!periodic).then_some(*p)));
-        let mut terms = self.fourier.zeros();
-        let all = terms.iter_mut().zip(frame).zip(&reference.sum).zip(around.iter().zip(&periodic));
-        for ((((to, f), r), (around, periodic)), (&ring, &used)) in all.zip(self.ring.iter().zip(&self.used)) {
+        let plain = self.means(power.iter().zip(&reference.periodic).map(|(p, periodic)| (!periodic).then_some(*p)));
+        let all = around.iter().zip(&reference.periodic).zip(self.ring.iter().zip(&self.used));
+        let worth = all.map(|((around, periodic), (&ring, &used))| {
             let noise = reference.noise[ring as usize];
             let of_reference = noise * w2 / (w1 * w1);
             let power = if *periodic { *around } else { plain[ring as usize] };
             let signal = (power - of_reference).max(0.0);
             let gain = signal / (signal + of_reference);
-            *to = f * r.conj() * (used * gain / (w1 * (noise + gain * of_reference)));
-        }
-        (terms, periodic)
+            used * gain / (noise + gain * of_reference)
+        });
+        reference.worth = worth.collect();
+    }
+
+    /// Terms of the log-likelihood at shift 0.
+    fn terms(&self, reference: &Reference, frame: &Spectrum) -> Spectrum {
+        let mut terms = self.fourier.zeros();
+        let mean = 1.0 / reference.weights.0;
+        let all = terms.iter_mut().zip(frame).zip(&reference.sum).zip(&reference.worth);
+        all.for_each(|(((to, f), r), worth)| *to = f * r.conj() * (worth * mean));
+        terms
     }
 
     /// The given frequencies and those within two of them, where a window's edges leave a peak's feet.
@@ -244,15 +260,13 @@ impl Correlator {
 
     /// Where `frame` lies against the reference.
     pub(super) fn find(&self, reference: &Reference, frame: &Spectrum, expected: &Expected) -> Found {
-        let (terms, periodic) = self.terms(reference, frame);
-        let map = self.fourier.inverse(terms.clone());
+        let terms = self.terms(reference, frame);
         let mut other = terms.clone();
-        other
-            .iter_mut()
-            .zip(&periodic)
-            .filter(|(_, periodic)| **periodic)
-            .for_each(|(term, _)| *term = Complex32::ZERO);
-        let (start, margin) = best(&map, &self.fourier.inverse(other), expected, self.scale);
+        let lattice = other.iter_mut().zip(&reference.periodic).filter(|(_, periodic)| **periodic);
+        lattice.for_each(|(term, _)| *term = Complex32::ZERO);
+        let inverse = |terms| self.fourier.inverse(terms);
+        let (map, other) = rayon::join(|| inverse(terms.clone()), || inverse(other));
+        let (start, margin) = best(&map, &other, expected, self.scale);
         let (shift, curve) = self.refine(&terms, start);
         let (at_best, _, _) = self.likelihood(&terms, shift);
         let norms = |column: ndarray::ArrayView1<Complex32>| column.iter().map(|c| f64::from(c.norm())).sum::<f64>();
@@ -325,20 +339,32 @@ impl Correlator {
     /// before keeps the share `keep`.
     pub(super) fn take(&self, reference: &mut Reference, frame: &Spectrum, shift: [f64; 2], keep: f32) {
         self.shift(&mut reference.sum, [shift[0] / self.scale[0], shift[1] / self.scale[1]]);
+        let learns = reference.frames < LEARNING || reference.frames.is_multiple_of(SELDOM);
+        if learns {
+            self.learn_noise(reference, frame);
+        }
+        let (w1, w2) = reference.weights;
+        reference.sum.zip_mut_with(frame, |r, f| *r = *r * keep + f);
+        reference.weights = (keep * w1 + 1.0, keep * keep * w2 + 1.0);
+        reference.frames += 1;
+        if learns {
+            self.weigh(reference);
+        }
+    }
+
+    /// The noise of each ring, from how a frame differs from the reference.
+    fn learn_noise(&self, reference: &mut Reference, frame: &Spectrum) {
         let (w1, w2) = reference.weights;
         let differences = frame.iter().zip(&reference.sum).map(|(f, r)| (f - r / w1).norm_sqr());
         // Both the frame's noise and the mean's are in the difference.
         let both = std::f32::consts::LN_2 * (1.0 + w2 / (w1 * w1));
-        let share = 1.0 / reference.frames.min(8) as f32;
+        let share = if reference.frames < LEARNING { 1.0 / reference.frames as f32 } else { 0.4 };
         let floor = reference.noise.iter().copied().fold(0.0, f32::max) * 1e-6;
         for (noise, ring) in reference.noise.iter_mut().zip(&mut self.rings(differences)) {
             if ring.len() > 10 {
                 *noise += share * ((median(ring) / both).max(floor) - *noise);
             }
         }
-        reference.sum.zip_mut_with(frame, |r, f| *r = *r * keep + f);
-        reference.weights = (keep * w1 + 1.0, keep * keep * w2 + 1.0);
-        reference.frames += 1;
     }
 
     /// Moves content by `shift`.
@@ -413,15 +439,44 @@ struct Place {
     top: f64,
 }
 
-/// The windowed frame, around its own mean.
-fn windowed(frame: &Array2<f32>, window: &Array2<f32>) -> Array2<f32> {
-    let (mut sum, mut inside) = (0.0_f64, 0.0_f64);
-    Zip::from(frame).and(window).for_each(|v, w| {
-        sum += f64::from(v * w);
-        inside += f64::from(*w);
-    });
-    let mean = (sum / inside) as f32;
-    Zip::from(frame).and(window).map_collect(|v, w| (v - mean) * w)
+/// Cosine edges, a twelfth of the side each: what is cut off hard leaks into every frequency.
+struct Window {
+    /// Along y and x.
+    edges: [Vec<f32>; 2],
+    /// Their transforms.
+    spectra: [Vec<Complex32>; 2],
+    /// About a frame's mean: less of it, less is lost to rounding.
+    level: f32,
+}
+
+impl Window {
+    fn new(first: &Array2<f32>) -> Window {
+        let edge = |i: usize, n: usize| {
+            let from_edge = (i.min(n - 1 - i) as f32 + 0.5) / (n as f32 / 12.0);
+            if from_edge < 1.0 { 0.5 - 0.5 * (std::f32::consts::PI * from_edge).cos() } else { 1.0 }
+        };
+        let edges = [first.nrows(), first.ncols()].map(|n| (0..n).map(|i| edge(i, n)).collect::<Vec<f32>>());
+        let spectra = [0, 1].map(|axis| {
+            let mut line: Vec<_> = edges[axis].iter().map(|&v| Complex32::new(v, 0.0)).collect();
+            FftPlanner::new().plan_fft_forward(line.len()).process(&mut line);
+            line
+        });
+        Window { edges, spectra, level: first.mean().unwrap_or(0.0) }
+    }
+
+    /// The spectrum of the windowed frame around its own mean, up to a frequency along x.
+    fn spectrum(&self, fourier: &Fourier, frame: &Array2<f32>, columns: usize) -> Spectrum {
+        let [along_y, along_x] = &self.edges;
+        let mut spectrum = fourier.forward_to(frame, columns, |y, x, v| (v - self.level) * (along_y[y] * along_x[x]));
+        // What is left of the mean is as much of the window's own spectrum.
+        let [of_y, of_x] = &self.spectra;
+        let mean = spectrum[[0, 0]].re / (of_y[0].re * of_x[0].re);
+        for (mut column, &x) in spectrum.rows_mut().into_iter().zip(of_x) {
+            let x = x * mean;
+            column.iter_mut().zip(of_y).for_each(|(s, y)| *s -= x * y);
+        }
+        spectrum
+    }
 }
 
 /// Standard deviation of a map's values, by the median of their magnitudes; a few peaks do not matter.
@@ -459,15 +514,12 @@ fn smooth(power: &Array2<f32>) -> Array2<f32> {
             to[ky] = row[(ky + h - 1) % h] + row[ky] + row[(ky + 1) % h];
         }
     }
-    let mut both = along.clone();
-    for kx in 0..columns {
-        let (before, after) = (kx.saturating_sub(1), (kx + 1).min(columns - 1));
-        let (before, after) = (along.row(before).to_owned(), along.row(after).to_owned());
-        let mut to = both.row_mut(kx);
-        to += &before;
-        to += &after;
+    let mut both = Array2::zeros((columns, h));
+    for (kx, mut to) in both.rows_mut().into_iter().enumerate() {
+        let (before, after) = (along.row(kx.saturating_sub(1)), along.row((kx + 1).min(columns - 1)));
+        Zip::from(&mut to).and(before).and(along.row(kx)).and(after).for_each(|to, a, b, c| *to = (a + b + c) / 9.0);
     }
-    both / 9.0
+    both
 }
 
 /// Standard deviations from the curvature of the log-likelihood, along y and x.

@@ -9,6 +9,10 @@ use std::sync::Arc;
 /// `[kx, ky]`, kx from 0 to half the width: columns first, because that is how the second pass leaves them.
 pub(super) type Spectrum = Array2<Complex32>;
 
+/// Columns that are gathered from rows at once, or rows from columns: what is read of each fills a line of the cache. Even,
+/// since rows go in pairs.
+const TOGETHER: usize = 8;
+
 pub(super) struct Fourier {
     pub(super) height: usize,
     pub(super) width: usize,
@@ -38,22 +42,29 @@ impl Fourier {
 
     /// Not normalised.
     pub(super) fn forward(&self, image: &Array2<f32>) -> Spectrum {
-        self.forward_to(image, self.half())
+        self.forward_to(image, self.half(), |_, _, v| v)
     }
 
-    /// The transform up to a frequency along x: the first columns.
-    pub(super) fn forward_to(&self, image: &Array2<f32>, columns: usize) -> Spectrum {
-        let (w, half) = (self.width, self.half());
-        let mut rows = vec![Complex32::default(); self.height * half];
+    /// The transform up to a frequency along x, the first columns, of what `value` makes of y, x and the pixel there.
+    pub(super) fn forward_to(
+        &self,
+        image: &Array2<f32>,
+        columns: usize,
+        value: impl Fn(usize, usize, f32) -> f32 + Sync,
+    ) -> Spectrum {
+        let (w, columns) = (self.width, columns.min(self.half()));
+        let mut rows = vec![Complex32::default(); self.height * columns];
         // Two rows are the real and the imaginary part of one transform.
-        rows.par_chunks_mut(2 * half).enumerate().for_each(|(pair, to)| {
-            let second = (2 * pair + 1 < self.height).then(|| image.row(2 * pair + 1));
-            let imaginary = |x: usize| second.as_ref().map_or(0.0, |row| row[x]);
+        rows.par_chunks_mut(2 * columns).enumerate().for_each(|(pair, to)| {
+            let y = 2 * pair;
             let mut z: Vec<_> =
-                image.row(2 * pair).iter().enumerate().map(|(x, &v)| Complex32::new(v, imaginary(x))).collect();
+                image.row(y).iter().enumerate().map(|(x, &v)| Complex32::new(value(y, x, v), 0.0)).collect();
+            if y + 1 < self.height {
+                z.iter_mut().zip(image.row(y + 1)).enumerate().for_each(|(x, (z, &v))| z.im = value(y + 1, x, v));
+            }
             self.along_rows[0].process(&mut z);
-            let (a, b) = to.split_at_mut(half);
-            for k in 0..half {
+            let (a, b) = to.split_at_mut(columns);
+            for k in 0..columns {
                 let (plus, minus) = (z[k], z[(w - k) % w].conj());
                 a[k] = (plus + minus) * 0.5;
                 if let Some(b) = b.get_mut(k) {
@@ -62,48 +73,54 @@ impl Fourier {
                 }
             }
         });
-        let mut columns = Array2::zeros((columns.min(half), self.height));
-        self.each_column(&mut columns, |kx, column| {
-            column.iter_mut().enumerate().for_each(|(y, to)| *to = rows[y * half + kx]);
-            self.along_columns[0].process(column);
+        let mut spectrum = Array2::zeros((columns, self.height));
+        let all = spectrum.as_slice_mut().unwrap_or(&mut []);
+        all.par_chunks_mut(TOGETHER * self.height).enumerate().for_each(|(block, to)| {
+            let (first, some) = (block * TOGETHER, to.len() / self.height);
+            for (y, row) in rows.chunks_exact(columns).enumerate() {
+                for (k, &v) in row[first..first + some].iter().enumerate() {
+                    to[k * self.height + y] = v;
+                }
+            }
+            to.chunks_exact_mut(self.height).for_each(|column| self.along_columns[0].process(column));
         });
-        columns
+        spectrum
     }
 
     /// The sum over all frequencies, not normalised.
     pub(super) fn inverse(&self, mut spectrum: Spectrum) -> Array2<f32> {
-        let (w, half) = (self.width, self.half());
-        self.each_column(&mut spectrum, |_, column| self.along_columns[1].process(column));
-        let mut image = vec![0.0_f32; self.height * w];
-        image.par_chunks_mut(2 * w).enumerate().for_each(|(pair, to)| {
-            let second = 2 * pair + 1 < self.height;
-            let of = |k: usize| {
-                let b = if second { spectrum[[k, 2 * pair + 1]] } else { Complex32::default() };
-                (spectrum[[k, 2 * pair]], b)
-            };
-            let mut z = vec![Complex32::default(); w];
-            for k in 0..half {
-                let (a, b) = of(k);
-                z[k] = Complex32::new(a.re - b.im, a.im + b.re);
-                // The other half are the conjugates.
-                z[(w - k) % w] = Complex32::new(a.re + b.im, b.re - a.im);
-            }
-            // What is its own conjugate is real.
-            for k in [0].into_iter().chain((w % 2 == 0).then_some(w / 2)) {
-                let (a, b) = of(k);
-                z[k] = Complex32::new(a.re, b.re);
-            }
-            self.along_rows[1].process(&mut z);
-            let (a, b) = to.split_at_mut(w);
-            a.iter_mut().zip(&z).for_each(|(to, z)| *to = z.re);
-            b.iter_mut().zip(&z).for_each(|(to, z)| *to = z.im);
-        });
-        Array2::from_shape_vec((self.height, w), image).unwrap_or_else(|_| Array2::zeros((self.height, w)))
-    }
-
-    fn each_column(&self, spectrum: &mut Spectrum, work: impl Fn(usize, &mut [Complex32]) + Sync) {
+        let (w, h) = (self.width, self.height);
         let all = spectrum.as_slice_mut().unwrap_or(&mut []);
-        all.par_chunks_mut(self.height).enumerate().for_each(|(kx, column)| work(kx, column));
+        all.par_chunks_mut(h).for_each(|column| self.along_columns[1].process(column));
+        let columns: &[Complex32] = all;
+        let mut image = vec![0.0_f32; h * w];
+        image.par_chunks_mut(TOGETHER * w).enumerate().for_each(|(block, to)| {
+            let (first, some) = (block * TOGETHER, to.len() / w);
+            let mut turned = vec![Complex32::default(); TOGETHER * self.half()];
+            for (k, column) in columns.chunks_exact(h).enumerate() {
+                for (y, &v) in column[first..first + some].iter().enumerate() {
+                    turned[y * self.half() + k] = v;
+                }
+            }
+            let mut z = vec![Complex32::default(); w];
+            for (to, pair) in to.chunks_mut(2 * w).zip(turned.chunks_exact(2 * self.half())) {
+                let (a, b) = pair.split_at(self.half());
+                for (k, (a, b)) in a.iter().zip(b).enumerate() {
+                    z[k] = Complex32::new(a.re - b.im, a.im + b.re);
+                    // The other half are the conjugates.
+                    z[(w - k) % w] = Complex32::new(a.re + b.im, b.re - a.im);
+                }
+                // What is its own conjugate is real.
+                for k in [0].into_iter().chain((w % 2 == 0).then_some(w / 2)) {
+                    z[k] = Complex32::new(a[k].re, b[k].re);
+                }
+                self.along_rows[1].process(&mut z);
+                let (a, b) = to.split_at_mut(w);
+                a.iter_mut().zip(&z).for_each(|(to, z)| *to = z.re);
+                b.iter_mut().zip(&z).for_each(|(to, z)| *to = z.im);
+            }
+        });
+        Array2::from_shape_vec((h, w), image).unwrap_or_else(|_| Array2::zeros((h, w)))
     }
 }
 

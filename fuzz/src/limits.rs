@@ -2,14 +2,15 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 const MOST_BYTES: usize = 512 << 20;
 const LONGEST: Duration = Duration::from_secs(10);
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
+/// Less than nothing where the standard library, a shared one, took by itself what is given back here.
+static LIVE: AtomicIsize = AtomicIsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 static OVER: AtomicBool = AtomicBool::new(false);
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -33,22 +34,23 @@ unsafe impl GlobalAlloc for Limited {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         take(size);
-        LIVE.fetch_sub(layout.size(), Relaxed);
+        LIVE.fetch_sub(layout.size() as isize, Relaxed);
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
+        LIVE.fetch_sub(layout.size() as isize, Relaxed);
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
 fn take(bytes: usize) {
-    let live = LIVE.fetch_add(bytes, Relaxed).saturating_add(bytes);
+    let before = LIVE.fetch_add(bytes as isize, Relaxed).max(0) as usize;
+    let live = before.saturating_add(bytes);
     MOST.fetch_max(live, Relaxed);
     // An allocator may not unwind: the input is kept and the run ends.
     if live > MOST_BYTES && !OVER.swap(true, Relaxed) {
-        stop("memory", &format!("{bytes} bytes were asked for on top of {}", live - bytes));
+        stop("memory", &format!("{bytes} bytes were asked for on top of {before}"));
     }
 }
 

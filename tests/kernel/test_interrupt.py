@@ -31,6 +31,7 @@ fn made_up(number: u32) -> Result<Defects, Error> {
 }
 let kept = 41;
 let long_movie = Ws2::default().with_size_px(512).with_frames(60).simulate(2)?.movie;
+let slow = long_movie.subtract_background(30.0)?.rolling_average(31)?;
 let large = Ws2::default().with_size_px(1536).simulate(2)?.movie;
 let detector = Detector::train(&labels, &brief.clone().with_steps(40))?;
 let many = made_up(6000)?;
@@ -47,6 +48,9 @@ WORK = {
     "k-means": "KMeans::new(12).with_starts(500).fit(&many)?",
     "a mixture": "GaussianMixture::new(6).with_components(24).with_starts(2000).fit(&many)?",
     "principal components": "Pca::new(300).fit(&many)?",
+    "measuring drift": "Drift::default().measure(&slow)?",
+    "working through a movie": "slow.map_parallel(|frame| Ok(frame.data.sum()))?",
+    "recording an experiment": "Experiment::ws2().with_frames(2000).simulate(3)?",
 }
 
 
@@ -98,6 +102,16 @@ def test_work_of_the_library_stops_within_a_second_and_costs_nothing(kernel, fig
     values = kernel.well("(kept, movie.len(), long_movie.len(), labels.len() > 0, detector.losses().len(), many.len())")
     assert values.result == "(41, 1, 60, true, 40, 6000)", f"expected every variable with its value: {values}"
     assert_failed(kernel.run("mine"), "CompileError", "`mine`", f"cell [{cell.count}]")
+
+
+def test_a_movie_that_is_not_wholly_saved_leaves_no_file(kernel, tmp_path):
+    with_library(kernel)
+    (tmp_path / "here.tif").write_bytes(b"what was there before")
+    cell = kernel.begin(f'println!("on");\nslow.save("{tmp_path}/here.tif")?;')
+    stop(cell)
+    assert_failed(cell, "Interrupted", "no file was written", line=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["here.tif"], "expected no other file"
+    assert (tmp_path / "here.tif").read_bytes() == b"what was there before"
 
 
 def uninterrupted(kernel):

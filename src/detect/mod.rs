@@ -11,6 +11,7 @@ mod evidence;
 mod lattice;
 mod network;
 mod periodicity;
+mod predict;
 mod published;
 mod score;
 mod texture;

@@ -95,6 +95,9 @@ fn a_wide_range_of_frames_is_labelled() {
             print!(" {group:?} {:.2}/{limit:.2} ({} {} {})", s.f1(), s.hits, s.false_alarms, s.misses);
         }
         println!();
+        for (s, (limit, least)) in scores.iter().zip(limits.into_iter().zip(case.least)) {
+            assert!(s.f1() >= least * limit, "{}: {s}, and the limit is {limit:.2}", case.name);
+        }
     }
 }
 

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 /// The lattice's Bragg peaks are found in the power spectrum; the wave of each is demodulated with a Gaussian window
 /// a few periods wide, so that its amplitude and phase may drift across the frame (strain, tilt, a second grain, slow
 /// contamination; this is the local Fourier analysis of Hytch, Snoeck and Kilaas, Ultramicroscopy 74, 131, 1998);
-/// their sum is the periodic part. What is left is correlated with the shape of a column and divided by its robust
+/// their sum, with the local mean, is the periodic part. Rows that the scan made brighter or moved along x are fitted by it
+/// and taken out. What is left is correlated with the shape of a column and divided by its robust
 /// standard deviation, which is measured separately at bright and dark places because counts are Poisson. Places
 /// that stand out are left out of the windows and the whole is done again, so that a defect does not hide itself.
 ///
@@ -35,6 +36,9 @@ pub struct PeriodicityBreak {
     pub threshold: f64,
     /// Width of the window in which the lattice counts as one, as a Gaussian's standard deviation in periods.
     pub window_periods: f64,
+    /// Width of the window whose mean is the slow background, likewise. Contamination has structure of a nanometre: what
+    /// a wide window leaves of it would stand out at every dose but the lowest.
+    pub background_periods: f64,
     /// Standard deviation of a column in periods.
     pub column_periods: f64,
     /// Radius of a label's disc in periods.
@@ -48,6 +52,7 @@ impl Default for PeriodicityBreak {
         PeriodicityBreak {
             threshold: 4.5,
             window_periods: 2.5,
+            background_periods: 1.0,
             column_periods: 0.14,
             radius_periods: 0.3,
             target_period_px: 9.0,
@@ -59,6 +64,7 @@ impl PeriodicityBreak {
     setters! {
         threshold: f64 => with_threshold,
         window_periods: f64 => with_window_periods,
+        background_periods: f64 => with_background_periods,
         column_periods: f64 => with_column_periods,
         radius_periods: f64 => with_radius_periods,
         target_period_px: f64 => with_target_period_px,
@@ -77,6 +83,12 @@ impl PeriodicityBreak {
             self.window_periods,
             positive(self.window_periods) && self.window_periods >= 1.0,
             "at least 1 period",
+        )?;
+        check(
+            "background_periods",
+            self.background_periods,
+            positive(self.background_periods) && self.background_periods >= 0.5,
+            "at least 0.5 periods, or the lattice itself is taken for background",
         )?;
         check(
             "column_periods",
@@ -164,6 +176,7 @@ impl PeriodicityBreak {
         const ROUNDS: usize = 3;
         let period = (lattice.period_px / by as f64) as f32;
         let window = self.window_periods as f32 * period;
+        let slow = self.background_periods as f32 * period;
         let column = (self.column_periods as f32 * period).max(0.5);
         let waves: Vec<[f64; 2]> = lattice.peaks.iter().map(|g| [g[0] * by as f64, g[1] * by as f64]).collect();
         // A detector's offset may be a thousand times the signal: single precision is for what is left.
@@ -181,7 +194,7 @@ impl PeriodicityBreak {
                     Ok(())
                 }
             };
-            let periodic = Demodulator::new(&straight, &weight, window).sum(&waves, &mut before_wave)?;
+            let periodic = Demodulator::new(&straight, &weight, window, slow).sum(&waves, &mut before_wave)?;
             rows.fit(&image, &periodic, &weight, 0.25 * period);
             let of_rows = rows.seen(&periodic) - &periodic;
             straight = &image - &of_rows;

@@ -1,6 +1,6 @@
 //! Strain of a frame's lattice, from the phases of its waves.
 
-use super::filter::median;
+use super::filter::{gaussian, median};
 use super::labels::Labels;
 use super::periodicity::disc;
 use super::waves::Demodulator;
@@ -29,8 +29,8 @@ impl Default for GeometricPhase {
     }
 }
 
-/// Strain of one frame, as maps in the labels' binned pixels; x is to the right and y down. Where less than four fifths
-/// of a window lie on the frame, or its waves have less than a tenth of their usual
+/// Strain of one frame, as maps in the labels' binned pixels; x is to the right and y down. Where more than a
+/// twentieth of a window lies beyond the frame, or its waves have less than a tenth of their usual
 /// amplitude (a hole), all are NaN.
 #[derive(Clone)]
 pub struct Strain {
@@ -80,13 +80,14 @@ impl GeometricPhase {
             disc(&mut weight, y, x, 1.5 * labels.radius_px, |w| *w = 1e-3);
         }
         let offset = median(&mut labels.image.iter().copied().collect::<Vec<_>>());
-        let demodulator = Demodulator::new(&(&labels.image - offset), &weight, window);
+        let period = (labels.lattice.period_px / by) as f32;
+        let demodulator = Demodulator::new(&(&labels.image - offset), &weight, window, period);
         let sums = Sums::of(&demodulator, labels)?;
         let intensity = Zip::from(&sums.normal[0]).and(&sums.normal[2]).map_collect(|a, b| a + b);
         let usual = median(&mut intensity.iter().copied().collect::<Vec<_>>());
         // Discs that were left out count as covered: only borders and holes are not.
-        let covered = Demodulator::new(&labels.image, &Array2::ones(labels.image.dim()), window).coverage();
-        let usable = Zip::from(&intensity).and(&covered).map_collect(|&i, &c| i > 0.01 * usual && c > 0.8);
+        let covered = gaussian(Array2::ones(labels.image.dim()).view(), window);
+        let usable = Zip::from(&intensity).and(&covered).map_collect(|&i, &c| i > 0.01 * usual && c > 0.95);
         if !usable.iter().any(|u| *u) {
             return Err(Error::data(format!(
                 "frame {} of {} is too small for a window of {} periods: {} x {} px. Use a smaller window_periods",

@@ -1,6 +1,6 @@
 //! The waves of a lattice, each with its local amplitude and phase.
 
-use super::filter::gaussian;
+use super::filter::{gaussian, weighted_gaussian};
 use crate::error::Result;
 use ndarray::{Array2, Zip};
 
@@ -37,17 +37,13 @@ pub(super) struct Demodulator {
 }
 
 impl Demodulator {
-    /// `window` is the standard deviation, in pixels, of the Gaussian in which a wave counts as one.
-    pub(super) fn new(image: &Array2<f32>, weight: &Array2<f32>, window: f32) -> Demodulator {
+    /// `window` is the standard deviation, in pixels, of the Gaussian in which a wave counts as one, `slow` of that in
+    /// which the background is the mean.
+    pub(super) fn new(image: &Array2<f32>, weight: &Array2<f32>, window: f32, slow: f32) -> Demodulator {
         let norm = gaussian(weight.view(), window).mapv(|n| 1.0 / n.max(1e-6));
-        let background = gaussian((image * weight).view(), window) * &norm;
+        let background = weighted_gaussian(image, weight, slow);
         let flat = (image - &background) * weight;
         Demodulator { background, flat, norm, window }
-    }
-
-    /// How much of each pixel's window lies on trusted pixels of the frame, 0 to 1.
-    pub(super) fn coverage(&self) -> Array2<f32> {
-        self.norm.mapv(|n| 1.0 / n)
     }
 
     /// Local mean of the image times cos and sin of 2 pi g . r: of a wave A cos(2 pi g . r + p) it is A / 2 times cos p

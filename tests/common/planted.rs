@@ -127,7 +127,7 @@ pub struct Planted {
     pub sites: Vec<((f64, f64), usize, Option<Group>)>,
     size: f64,
     /// Half the distance between neighbouring sites.
-    reach: f64,
+    pub reach: f64,
 }
 
 impl Planted {

@@ -6,6 +6,7 @@ pub use crate::detect::{
     Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf, Texture,
     Trainer, Training, published_mask, score,
 };
+pub use crate::detect::{GeometricPhase, LabelSource, Region, Sign, Strain};
 pub use crate::device::best_device;
 pub use crate::error::Error;
 pub use crate::figure::Figure;

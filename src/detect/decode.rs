@@ -5,7 +5,7 @@ use super::components::components;
 use super::detector::Detector;
 use super::filter::bin;
 use super::network::STRIDE;
-use super::training::{fits, normalise, tensor};
+use super::training::{fits, normalise};
 use crate::defects::{Defects, Rows};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::{Frame, Movie};
@@ -161,11 +161,8 @@ impl Detector {
         let stack = Array3::from_shape_fn((images.len(), ph, pw), |(i, y, x)| {
             images[i][[mirror(y as i64, h), mirror(x as i64, w)]]
         });
-        let map = tch::no_grad(|| self.network.logits(&tensor(&stack, self.vs.device()), false).sigmoid());
-        let values = Vec::<f32>::try_from(map.to_device(tch::Device::Cpu).f_flatten(0, -1)?)?;
-        let maps = Array3::from_shape_vec((images.len(), ph, pw), values)
-            .map_err(|e| Error::data(format!("the network's map has the wrong shape: {e}")))?;
-        let inside = maps.axis_iter(Axis(0)).map(|m| m.slice(ndarray::s![..h, ..w]).to_owned());
+        let maps = self.predict(&stack)?.mean;
+        let inside = maps.axis_iter(Axis(0)).map(|m| m.slice(ndarray::s![0, ..h, ..w]).to_owned());
         Ok(images.into_iter().zip(inside).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! A trained network: training in one call, saving, loading.
 
+use super::labels::Labels;
 use super::network::Network;
-use super::periodicity::Labels;
 use super::trainer::{Trainer, load_weights, weights};
 use super::training::{Memory, Training};
 use crate::device::{best_device, describe};

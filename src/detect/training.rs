@@ -2,8 +2,8 @@
 
 use super::augment::{Augment, Canvas};
 use super::filter::weighted_gaussian;
+use super::labels::Labels;
 use super::network::FIELD;
-use super::periodicity::Labels;
 use crate::error::{Error, Result, check, setters};
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};

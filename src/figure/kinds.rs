@@ -1,9 +1,9 @@
 //! The figure of each kind of value, and how the value shows itself in a notebook.
 
-use super::{BRIGHT, CLASS_COLOURS, Chart, ColourMap, DARK, DEFECT, Figure, Mark, Series, Tile, Tiles};
+use super::{CLASS_COLOURS, Chart, ColourMap, DEFECT, Figure, Mark, Series, Tile, Tiles};
 use crate::classify::{Classes, Components};
 use crate::defects::Defects;
-use crate::detect::{Detector, Labels, SplitHalf};
+use crate::detect::{Detector, SplitHalf};
 use crate::error::Result;
 use crate::movie::{Frame, Movie};
 use crate::show::{emit_html, escape_html, table_html};
@@ -74,31 +74,6 @@ impl Movie {
     /// Shows the movie in a notebook: size, calibration, source, and three frames.
     pub fn evcxr_display(&self) {
         show(&format!("{self:?}"), "", &[self.figure()]);
-    }
-}
-
-impl Labels {
-    /// The frame with its labels: orange too bright, blue too dark.
-    #[must_use]
-    pub fn figure(&self) -> Figure {
-        let mut tile = tile(&self.frame, caption(&self.frame));
-        let radius = 1.6 * self.radius_px * self.bin as f32;
-        tile.marks = self
-            .regions
-            .iter()
-            .map(|r| Mark { y: r.y_px, x: r.x_px, radius, colour: if r.score > 0.0 { BRIGHT } else { DARK } })
-            .collect();
-        let bright = self.regions.iter().filter(|r| r.score > 0.0).count();
-        let legend = vec![
-            (BRIGHT, format!("too bright ({bright})")),
-            (DARK, format!("too dark ({})", self.regions.len() - bright)),
-        ];
-        single(tile, legend, format!("{self:?}"))
-    }
-
-    /// Shows the labels in a notebook.
-    pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
     }
 }
 

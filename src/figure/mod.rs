@@ -5,6 +5,7 @@
 mod chart;
 mod drift;
 mod kinds;
+mod labels;
 mod recording;
 mod simulated;
 mod theme;

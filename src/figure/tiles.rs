@@ -13,6 +13,8 @@ pub(crate) enum ColourMap {
     Grey,
     /// Perceptually uniform: dark blue is low, yellow is high.
     Viridis,
+    /// Blue below, white in the middle, red above; grey where there is no number.
+    Diverging,
 }
 
 /// A circle around a place of the image.
@@ -32,6 +34,10 @@ pub(crate) struct Tile {
     pub range: (f32, f32),
     pub caption: String,
     pub marks: Vec<Mark>,
+    /// The same as squares, of that half side.
+    pub squares: Vec<Mark>,
+    /// Unit of the image's values; none draws no colour bar.
+    pub bar: Option<&'static str>,
     /// Nanometres per image pixel; none draws no scale bar.
     pub nm_per_px: Option<f64>,
 }
@@ -40,7 +46,7 @@ impl Tile {
     /// A tile whose range leaves out the darkest and brightest half per cent.
     pub(crate) fn new(image: Array2<f32>, caption: impl Into<String>) -> Tile {
         let range = contrast(image.iter().copied());
-        Tile { image, range, caption: caption.into(), marks: vec![], nm_per_px: None }
+        Tile { image, range, caption: caption.into(), marks: vec![], squares: vec![], bar: None, nm_per_px: None }
     }
 }
 
@@ -68,6 +74,20 @@ pub(crate) struct Tiles {
     /// Legend below: what each colour of mark means.
     pub legend: Vec<(Rgb, String)>,
 }
+
+/// ColorBrewer's RdBu turned round (Harrower and Brewer, The Cartographic Journal 40, 27, 2003), which colour-blind
+/// readers can tell apart.
+const DIVERGING: [Rgb; 9] = [
+    (33, 102, 172),
+    (67, 147, 195),
+    (146, 197, 222),
+    (209, 229, 240),
+    (247, 247, 247),
+    (253, 219, 199),
+    (244, 165, 130),
+    (214, 96, 77),
+    (178, 24, 43),
+];
 
 const GAP: f64 = 8.0;
 const LINE: f64 = 20.0;
@@ -125,13 +145,57 @@ impl Tiles {
         if let Some(nm) = tile.nm_per_px {
             scale_bar(area, (left, top + h), w, w / (nm * tile.image.ncols() as f64), scale)?;
         }
+        if let Some(unit) = tile.bar {
+            self.colour_bar(area, tile.range, unit, (left + w, top + h), scale)?;
+        }
         let zoom = w / tile.image.ncols().max(1) as f64;
-        for mark in &tile.marks {
+        let line = (1.5 * scale).round() as u32;
+        let place = |mark: &Mark| {
             let at = (px(left + (f64::from(mark.x) + 0.5) * zoom), px(top + (f64::from(mark.y) + 0.5) * zoom));
-            let radius = px((f64::from(mark.radius) * zoom).max(3.5));
-            let line = (1.5 * scale).round() as u32;
-            area.draw(&Circle::new(at, radius, RGBColor(0, 0, 0).mix(0.6).stroke_width(line + scale.round() as u32)))?;
-            area.draw(&Circle::new(at, radius, colour(mark.colour).stroke_width(line)))?;
+            (at, px((f64::from(mark.radius) * zoom).max(3.5)))
+        };
+        // On any image: the colour, with a dark line around it.
+        let strokes = |mark: &Mark| {
+            let dark = RGBColor(0, 0, 0).mix(0.6).stroke_width(line + scale.round() as u32);
+            [dark, colour(mark.colour).stroke_width(line)]
+        };
+        for mark in &tile.marks {
+            let (at, radius) = place(mark);
+            strokes(mark).into_iter().try_for_each(|stroke| area.draw(&Circle::new(at, radius, stroke)))?;
+        }
+        for mark in &tile.squares {
+            let ((x, y), half) = place(mark);
+            let corners = [(x - half, y - half), (x + half, y + half)];
+            strokes(mark).into_iter().try_for_each(|stroke| area.draw(&Rectangle::new(corners, stroke)))?;
+        }
+        Ok(())
+    }
+
+    /// The colours from low to high, with the range's ends, on a plate in the lower right corner.
+    fn colour_bar<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        (low, high): (f32, f32),
+        unit: &str,
+        (right, bottom): (f64, f64),
+        scale: f64,
+    ) -> Drawn<DB> {
+        const WIDE: f64 = 112.0;
+        const HIGH: f64 = 10.0;
+        let px = |v: f64| (v * scale).round() as i32;
+        let (x1, y1) = (right - 6.0, bottom - 6.0);
+        let (x0, y0) = (x1 - WIDE - 12.0, y1 - HIGH - 24.0);
+        area.draw(&Rectangle::new([(px(x0), px(y0)), (px(x1), px(y1))], RGBColor(0, 0, 0).mix(0.65).filled()))?;
+        let (width, height) = (px(WIDE).max(1) as u32, px(HIGH).max(1) as u32);
+        let colour = |i: u32| self.colours.rgb((i % width) as f32 / (width - 1).max(1) as f32);
+        let rgb = (0..width * height).map(colour).flat_map(|(r, g, b)| [r, g, b]).collect();
+        if let Some(bar) = BitMapElement::with_owned_buffer((px(x0 + 6.0), px(y0 + 5.0)), (width, height), rgb) {
+            area.draw(&bar)?;
+        }
+        let label = |value: f32| if value > 0.0 { format!("+{value:.2} {unit}") } else { format!("{value:.2}") };
+        for (value, at, side) in [(low, x0 + 6.0, HPos::Left), (high, x1 - 6.0, HPos::Right)] {
+            let style = text(TEXT, scale, PAPER).pos(Pos::new(side, VPos::Top));
+            area.draw(&Text::new(label(value), (px(at), px(y0 + HIGH + 6.0)), style))?;
         }
         Ok(())
     }
@@ -241,6 +305,14 @@ impl ColourMap {
                 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
                 let c = ViridisRGB.get_color(level);
                 (c.0, c.1, c.2)
+            }
+            ColourMap::Diverging if level.is_nan() => (150, 150, 150),
+            ColourMap::Diverging => {
+                let at = level.clamp(0.0, 1.0) * (DIVERGING.len() - 1) as f32;
+                let before = (at as usize).min(DIVERGING.len() - 2);
+                let mix = |a: u8, b: u8| (f32::from(a) + (at - before as f32) * (f32::from(b) - f32::from(a))) as u8;
+                let (a, b) = (DIVERGING[before], DIVERGING[before + 1]);
+                (mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
             }
         }
     }

@@ -43,6 +43,7 @@ pub use composition::Composition;
 pub use crystal::{Crystal, Sublattice};
 pub(crate) use dataset::unknown_dataset;
 pub use dataset::{Dataset, DatasetFile, dataset_names, make_dataset};
+pub(crate) use element::brightness_of_species;
 pub use experiment::{Experiment, Recording};
 pub use imaging::Imaging;
 pub use kinetics::{Event, Move};

@@ -2,7 +2,7 @@
 
 use super::cell::Kind;
 use super::noise::Noise;
-use super::sites::{Shape, Site};
+use super::sites::{Shape, Site, Spot};
 use crate::error::{Result, check, setters};
 use ndarray::Array2;
 use rand::Rng;
@@ -66,6 +66,8 @@ pub struct Planting {
     /// Fraction of a crop's sites that are edited, a mean over the kinds of site; 0 plants nothing. More than real frames
     /// hold: rare things take long to learn.
     pub rate: f64,
+    /// How many times likelier a site is edited that stands beside an edited one: vacancies gather around dopants.
+    pub together: f64,
     /// What is planted.
     pub plants: Vec<Plant>,
 }
@@ -81,20 +83,21 @@ impl Default for Planting {
             Plant::new(On::Faint, 2.5, 8.0, 0.25), // a heavy atom in its place
             Plant::new(On::Hollow, 0.3, 1.0, 0.15),
         ];
-        Planting { rate: 0.025, plants }
+        Planting { rate: 0.025, together: 4.0, plants }
     }
 }
 
 impl Planting {
     setters! {
         rate: f64 => with_rate,
+        together: f64 => with_together,
         plants: Vec<Plant> => with_plants,
     }
 
     /// Plants nothing.
     #[must_use]
     pub fn none() -> Planting {
-        Planting { rate: 0.0, plants: vec![] }
+        Planting { rate: 0.0, together: 1.0, plants: vec![] }
     }
 
     /// Leaves out what `which` picks.
@@ -106,6 +109,7 @@ impl Planting {
 
     pub(super) fn validate(&self) -> Result<()> {
         check("rate", self.rate, (0.0..=0.5).contains(&self.rate), "a fraction from 0 to 0.5; 0.025 is usual")?;
+        check("together", self.together, (0.0..=100.0).contains(&self.together), "from 0 to 100; 4 is usual")?;
         for p in &self.plants {
             let range = format!("{} to {}", p.from, p.to);
             let one_side = p.on == On::Hollow || p.to <= 1.0 || p.from >= 1.0;
@@ -117,7 +121,7 @@ impl Planting {
     }
 
     /// What to plant on a site, if anything.
-    fn draw(&self, site: &Site, rng: &mut ChaCha8Rng) -> Option<(&Plant, f32)> {
+    fn draw(&self, site: &Site, beside: bool, rng: &mut ChaCha8Rng) -> Option<(&Plant, f32)> {
         let fits = |p: &&Plant| {
             matches!(
                 (p.on, site.kind),
@@ -127,7 +131,8 @@ impl Planting {
         // There are about as many bright columns as faint ones and hollows, so that shares hold for the crop as a whole.
         const KINDS: f64 = 3.0;
         let all: f64 = self.plants.iter().map(|p| p.share).sum();
-        let mut left = rng.r#gen::<f64>() * all / (KINDS * self.rate).max(f64::MIN_POSITIVE);
+        let rate = self.rate * if beside { self.together } else { 1.0 };
+        let mut left = rng.r#gen::<f64>() * all / (KINDS * rate).max(f64::MIN_POSITIVE);
         let plant = self.plants.iter().filter(fits).find(|p| {
             left -= p.share;
             left < 0.0
@@ -164,8 +169,13 @@ impl Soil {
         let (top, left) = (bed.corner.0 as f32, bed.corner.1 as f32);
         let (bottom, right) = (top + bed.image.nrows() as f32, left + bed.image.ncols() as f32);
         let inside = |s: &&Site| s.at.0 >= top && s.at.0 < bottom && s.at.1 >= left && s.at.1 < right;
+        let mut edited: Vec<Spot> = vec![];
+        // A column and those around it: a little more than a target's disc and the next one's.
+        let near = 2.2 * self.radius_px;
         for site in self.sites.iter().filter(inside) {
-            if let Some((plant, factor)) = planting.draw(site, rng) {
+            let beside = edited.iter().any(|at| (at.0 - site.at.0).hypot(at.1 - site.at.1) < near);
+            if let Some((plant, factor)) = planting.draw(site, beside, rng) {
+                edited.push(site.at);
                 let change = if plant.on == On::Hollow { factor } else { factor - 1.0 };
                 self.edit(bed, site, change * site.height, rng);
                 self.mark(bed, site, plant.darkens());

@@ -134,7 +134,7 @@ impl Augment {
         };
         let centre = (on(centre.0, h), on(centre.1, w));
         if straight {
-            Pose::straight(centre, self.crop_px, rng)
+            Pose::straight(centre, self.crop_px, self.symmetries, rng)
         } else {
             Pose::free(centre, self.crop_px, &self.freedom(), rng)
         }

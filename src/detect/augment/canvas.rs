@@ -26,22 +26,31 @@ pub(in super::super) struct Canvas {
 impl Canvas {
     /// Of labels, with one target or two.
     pub(in super::super) fn of(labels: &Labels, channels: usize) -> Canvas {
-        let (_, weight) = labels.target_and_weight();
-        let mut targets = vec![Array2::zeros(labels.image.dim()); channels];
-        for region in &labels.regions {
-            let (y, x) = labels.binned(region);
-            let channel = if region.score < 0.0 { 0 } else { channels - 1 };
-            disc(&mut targets[channel], y, x, labels.radius_px, |t| *t = 1.0);
-        }
-        let places: Vec<Spot> = labels.regions.iter().map(|r| labels.binned(r)).collect();
+        let (_, mut weight) = labels.target_and_weight();
+        // What stands out beside a label may be another defect that the labels have made one with it.
+        let unsure = (labels.threshold * 2.0 / 3.0) as f32;
+        weight.zip_mut_with(&labels.score, |w, s| *w = if s.abs() > unsure { 0.0 } else { *w });
         let period = (labels.lattice.period_px / labels.bin as f64) as f32;
-        let soil = Sites::find(labels).map(|found| {
-            let near = |at: Spot, p: &Spot| (at.0 - p.0).hypot(at.1 - p.1) < 0.75 * period;
-            let sites = found.sites.into_iter().filter(|s| !places.iter().any(|p| near(s.at, p))).collect();
-            let noise = Noise::of(&labels.image, &labels.periodic, &weight);
+        let found = Sites::find(labels);
+        let noise = Noise::of(&labels.image, &labels.periodic, &weight);
+        let places: Vec<(Spot, f32)> = labels.regions.iter().map(|r| (labels.binned(r), r.score)).collect();
+        let (sure, doubtful) = sorted(&places, found.as_ref(), period);
+        let mut targets = vec![Array2::zeros(labels.image.dim()); channels];
+        for &((y, x), score) in &sure {
+            let channel = if score < 0.0 { 0 } else { channels - 1 };
+            disc(&mut targets[channel], y, x, labels.radius_px, |t| *t = 1.0);
+            disc(&mut weight, y, x, labels.radius_px, |w| *w = 1.0);
+        }
+        for &((y, x), _) in &doubtful {
+            disc(&mut weight, y, x, 1.5 * labels.radius_px, |w| *w = 0.0);
+        }
+        let soil = found.map(|found| {
+            let near = |at: Spot, p: Spot| (at.0 - p.0).hypot(at.1 - p.1) < 0.75 * period;
+            let sites = found.sites.into_iter().filter(|s| !places.iter().any(|p| near(s.at, p.0))).collect();
             Soil { sites, shape: found.shape, noise, expected: labels.periodic.clone(), radius_px: labels.radius_px }
         });
-        Canvas::new(labels.image.clone(), period, targets, weight, places, soil)
+        let sure = sure.into_iter().map(|p| p.0).collect();
+        Canvas::new(labels.image.clone(), period, targets, weight, sure, soil)
     }
 
     pub(in super::super) fn new(
@@ -78,6 +87,18 @@ impl Canvas {
     }
 }
 
+/// Labels on a site, and those between sites, of which rows that a scan has shifted leave many and defects few: they are
+/// not learnt from, and not held to be lattice either. Where no label is on a site all are sure.
+fn sorted(places: &[(Spot, f32)], found: Option<&Sites>, period: f32) -> (Vec<(Spot, f32)>, Vec<(Spot, f32)>) {
+    const NEAR: f32 = 0.18;
+    let on_site = |p: &(Spot, f32)| {
+        let near = |at: Spot| (at.0 - p.0.0).hypot(at.1 - p.0.1) < NEAR * period;
+        found.is_none_or(|found| found.sites.iter().any(|s| near(s.at)))
+    };
+    let (sure, doubtful): (Vec<_>, Vec<_>) = places.iter().copied().partition(on_site);
+    if sure.is_empty() { (doubtful, sure) } else { (sure, doubtful) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +115,7 @@ mod tests {
         let (upper, lower) = (canvas.rows(0..150), canvas.rows(150..192));
         assert_eq!((upper.image.nrows(), lower.image.nrows()), (150, 42));
         assert_eq!(upper.labels.len() + lower.labels.len(), canvas.labels.len());
+        assert!(!canvas.labels.is_empty());
         let sites = |c: &Canvas| c.soil.as_ref().unwrap().sites.len();
         assert_eq!(sites(&upper) + sites(&lower), sites(&canvas));
         assert_eq!(lower.image[[3, 7]], canvas.image[[153, 7]]);

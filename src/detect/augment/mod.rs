@@ -16,8 +16,7 @@ pub(crate) use pose::{bilinear, mirror};
 
 /// How crops are varied. Each range is sampled uniformly, anew for every crop.
 ///
-/// Some crops are *straight*: pixels of the frame as they are, in one of the eight symmetries of the square. The others
-/// are turned, zoomed and bent as well, which takes values between pixels and so makes noise smoother than it is; blur,
+/// Some crops are *straight*: pixels of the frame as they are. The others are turned, zoomed and bent as well, which takes values between pixels and so makes noise smoother than it is; blur,
 /// counts drawn anew and noise vary that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,7 +29,10 @@ pub struct Augment {
     pub planting: Planting,
     /// Fraction of the crops that are straight; all that follows but `contrast` and `shift` is for the others.
     pub straight: f64,
-    /// Largest rotation in degrees, on top of the eight symmetries; 45 is any rotation.
+    /// Whether crops are turned by quarters and flipped. A movie's lattice keeps its direction, and which of two places
+    /// holds a faint column is learnt sooner where it is always the same one.
+    pub symmetries: bool,
+    /// Largest rotation in degrees: 45 with symmetries, or 180 without, is any rotation.
     pub rotation_deg: f64,
     /// Largest change of scale, as a fraction: 0.1 is 0.9 to 1.1 times.
     pub zoom: f64,
@@ -60,9 +62,10 @@ impl Default for Augment {
             crop_px: 64,
             near_labels: 0.3,
             planting: Planting::default(),
-            straight: 0.7,
-            rotation_deg: 15.0,
-            zoom: 0.1,
+            straight: 0.8,
+            symmetries: false,
+            rotation_deg: 3.0,
+            zoom: 0.03,
             elastic_px: 0.5,
             row_jitter_px: 0.3,
             contrast: 0.1,
@@ -82,6 +85,7 @@ impl Augment {
         near_labels: f64 => with_near_labels,
         planting: Planting => with_planting,
         straight: f64 => with_straight,
+        symmetries: bool => with_symmetries,
         rotation_deg: f64 => with_rotation_deg,
         zoom: f64 => with_zoom,
         elastic_px: f64 => with_elastic_px,
@@ -125,6 +129,7 @@ impl Augment {
 
     fn freedom(&self) -> Freedom {
         Freedom {
+            symmetries: self.symmetries,
             rotation_deg: self.rotation_deg,
             zoom: self.zoom,
             elastic_px: self.elastic_px,

@@ -28,6 +28,7 @@ struct Wave {
 
 /// How far a pose may depart from the frame as it is.
 pub(super) struct Freedom {
+    pub symmetries: bool,
     pub rotation_deg: f64,
     pub zoom: f64,
     pub elastic_px: f64,
@@ -35,13 +36,13 @@ pub(super) struct Freedom {
 }
 
 impl Pose {
-    /// One of the eight symmetries of the square and nothing else; crop pixels fall on frame pixels.
-    pub(super) fn straight(centre: Spot, size: usize, rng: &mut ChaCha8Rng) -> Pose {
+    /// The frame as it is or, if so asked, in one of the eight symmetries of the square; crop pixels fall on frame pixels.
+    pub(super) fn straight(centre: Spot, size: usize, symmetries: bool, rng: &mut ChaCha8Rng) -> Pose {
         let half = if size.is_multiple_of(2) { 0.5 } else { 0.0 };
         let on = |c: f32| c.floor() + half;
         Pose {
             centre: (on(centre.0), on(centre.1)),
-            matrix: turned(quarter(rng), rng.r#gen(), (1.0, 0.0)),
+            matrix: symmetry(symmetries, (1.0, 0.0), rng),
             rows: vec![],
             waves: [Wave::default(); 2],
             size,
@@ -50,7 +51,6 @@ impl Pose {
 
     /// Anything that the freedom allows.
     pub(super) fn free(centre: Spot, size: usize, freedom: &Freedom, rng: &mut ChaCha8Rng) -> Pose {
-        let (quarter, flip) = (quarter(rng), rng.r#gen());
         let angle = (freedom.rotation_deg * rng.gen_range(-1.0..=1.0)).to_radians();
         let scale = 1.0 + freedom.zoom * rng.gen_range(-1.0..=1.0);
         let (sin, cos) = ((libm::sin(angle) * scale) as f32, (libm::cos(angle) * scale) as f32);
@@ -63,7 +63,7 @@ impl Pose {
             // From one to three waves over a crop of 64 pixels, mostly along the slow axis.
             turn: (rng.gen_range(0.1..0.3), rng.gen_range(-0.1..0.1)),
         });
-        Pose { centre, matrix: turned(quarter, flip, (cos, sin)), rows, waves, size }
+        Pose { centre, matrix: symmetry(freedom.symmetries, (cos, sin), rng), rows, waves, size }
     }
 
     /// Where a crop pixel lies in the frame.
@@ -90,14 +90,14 @@ impl Pose {
     }
 }
 
-fn quarter(rng: &mut ChaCha8Rng) -> (f32, f32) {
-    [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][rng.gen_range(0..4)]
-}
-
-/// A quarter turn, a turn by (cos, sin) that may hold a scale, and a flip of x, as one matrix.
-fn turned((c, s): (f32, f32), flip: bool, (cos, sin): (f32, f32)) -> [[f32; 2]; 2] {
+/// A turn by (cos, sin) that may hold a scale, behind one of the eight symmetries of the square if so asked, as a matrix.
+fn symmetry(any: bool, (cos, sin): (f32, f32), rng: &mut ChaCha8Rng) -> [[f32; 2]; 2] {
+    if !any {
+        return [[cos, -sin], [sin, cos]];
+    }
+    let (c, s) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][rng.gen_range(0..4)];
     let (cos, sin) = (c * cos - s * sin, s * cos + c * sin);
-    let flip = if flip { -1.0 } else { 1.0 };
+    let flip = if rng.r#gen() { -1.0 } else { 1.0 };
     [[cos, -sin * flip], [sin, cos * flip]]
 }
 
@@ -138,7 +138,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..100 {
-            let pose = Pose::straight((40.3, 51.9), 16, &mut rng);
+            let pose = Pose::straight((40.3, 51.9), 16, true, &mut rng);
             let mut places: Vec<_> = (0..256).map(|i| pose.place(i / 16, i % 16)).collect();
             let whole = |v: f32| v as i32;
             assert!(places.iter().all(|p| p.0.fract() == 0.0 && p.1.fract() == 0.0));
@@ -148,12 +148,14 @@ mod tests {
             assert!(places.len() == 256 && places[0] == (33.0, 44.0) && places[255] == (48.0, 59.0), "{:?}", places[0]);
         }
         assert_eq!(seen.len(), 8);
+        let pose = Pose::straight((40.3, 51.9), 16, false, &mut rng);
+        assert_eq!([pose.place(0, 0), pose.place(3, 5)], [(33.0, 44.0), (36.0, 49.0)]);
     }
 
     /// No crop pixel lies further away than announced: planting relies on it.
     #[test]
     fn nothing_lies_beyond_the_reach() {
-        let freedom = Freedom { rotation_deg: 180.0, zoom: 0.3, elastic_px: 2.0, row_jitter_px: 1.0 };
+        let freedom = Freedom { symmetries: true, rotation_deg: 180.0, zoom: 0.3, elastic_px: 2.0, row_jitter_px: 1.0 };
         for seed in 0..50 {
             let pose = Pose::free((0.0, 0.0), 32, &freedom, &mut ChaCha8Rng::seed_from_u64(seed));
             let far =

@@ -171,7 +171,7 @@ impl Soil {
         let inside = |s: &&Site| s.at.0 >= top && s.at.0 < bottom && s.at.1 >= left && s.at.1 < right;
         let mut edited: Vec<Spot> = vec![];
         // A column and those around it: a little more than a target's disc and the next one's.
-        let near = 2.2 * self.radius_px;
+        let near = 2.7 * self.radius_px;
         for site in self.sites.iter().filter(inside) {
             let beside = edited.iter().any(|at| (at.0 - site.at.0).hypot(at.1 - site.at.1) < near);
             if let Some((plant, factor)) = planting.draw(site, beside, rng) {

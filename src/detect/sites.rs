@@ -84,6 +84,19 @@ impl Sites {
     }
 }
 
+impl Sites {
+    /// Distance from a column to the nearest other one, in the middle of the frame.
+    pub(super) fn apart(&self) -> Option<f32> {
+        let columns: Vec<Spot> = self.sites.iter().filter(|s| s.kind != Kind::Hollow).map(|s| s.at).collect();
+        let n = columns.len() as f32;
+        let middle = columns.iter().fold((0.0, 0.0), |sum, at| (sum.0 + at.0 / n, sum.1 + at.1 / n));
+        let far = |a: Spot, b: Spot| (a.0 - b.0).hypot(a.1 - b.1);
+        let first = *columns.iter().min_by(|a, b| far(**a, middle).total_cmp(&far(**b, middle)))?;
+        // The same column may have been found twice where phases are noisy.
+        columns.iter().map(|at| far(*at, first)).filter(|d| *d > 1.0).min_by(f32::total_cmp)
+    }
+}
+
 impl Phases {
     fn of(flat: &Array2<f32>, basis: [[f64; 2]; 2], window: f32) -> Option<Phases> {
         let [a, b] = basis;

@@ -35,11 +35,14 @@ impl Canvas {
         let noise = Noise::of(&labels.image, &labels.periodic, &weight);
         let places: Vec<(Spot, f32)> = labels.regions.iter().map(|r| (labels.binned(r), r.score)).collect();
         let (sure, doubtful) = sorted(&places, found.as_ref(), period);
+        // Discs of neighbouring columns do not touch: two defects side by side stay two.
+        let apart = found.as_ref().and_then(Sites::apart).unwrap_or(f32::MAX);
+        let radius_px = labels.radius_px.min(0.4 * apart).max(1.5);
         let mut targets = vec![Array2::zeros(labels.image.dim()); channels];
         for &((y, x), score) in &sure {
             let channel = if score < 0.0 { 0 } else { channels - 1 };
-            disc(&mut targets[channel], y, x, labels.radius_px, |t| *t = 1.0);
-            disc(&mut weight, y, x, labels.radius_px, |w| *w = 1.0);
+            disc(&mut targets[channel], y, x, radius_px, |t| *t = 1.0);
+            disc(&mut weight, y, x, radius_px, |w| *w = 1.0);
         }
         for &((y, x), _) in &doubtful {
             disc(&mut weight, y, x, 1.5 * labels.radius_px, |w| *w = 0.0);
@@ -47,7 +50,7 @@ impl Canvas {
         let soil = found.map(|found| {
             let near = |at: Spot, p: Spot| (at.0 - p.0).hypot(at.1 - p.1) < 0.75 * period;
             let sites = found.sites.into_iter().filter(|s| !places.iter().any(|p| near(s.at, p.0))).collect();
-            Soil { sites, shape: found.shape, noise, expected: labels.periodic.clone(), radius_px: labels.radius_px }
+            Soil { sites, shape: found.shape, noise, expected: labels.periodic.clone(), radius_px }
         });
         let sure = sure.into_iter().map(|p| p.0).collect();
         Canvas::new(labels.image.clone(), period, targets, weight, sure, soil)

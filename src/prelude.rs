@@ -3,8 +3,9 @@
 pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
 pub use crate::defects::{Defects, read_parquet, write_parquet};
 pub use crate::detect::{
-    Augment, Decoding, Detector, Evidence, Labels, Lattice, PeriodicityBreak, PublishedMask, Score, SplitHalf, Texture,
-    Trainer, Training, published_mask, score,
+    Architecture, Augment, Channel, Decoding, Detector, Evidence, HeldOut, Labels, Lattice, Loss, On, Output,
+    PeriodicityBreak, Plant, Planting, PublishedMask, Schedule, Score, SplitHalf, Texture, Trainer, Training,
+    published_mask, score,
 };
 pub use crate::detect::{GeometricPhase, LabelSource, Region, Sign, Strain};
 pub use crate::device::best_device;

@@ -25,25 +25,30 @@ impl Adam {
         Adam { parameters, moments: [zeros(), zeros()], steps: 0 }
     }
 
-    /// Takes one step down the gradient of `loss`.
-    pub(super) fn step(&mut self, loss: &Tensor, rate: f64) -> Result<()> {
+    /// Begins a new gradient.
+    pub(super) fn forget(&mut self) {
         for parameter in &mut self.parameters {
             parameter.zero_grad();
         }
-        loss.f_backward()?;
-        tch::no_grad(|| self.descend(rate))
     }
 
-    fn descend(&mut self, rate: f64) -> Result<()> {
+    /// Takes one step down the gradient that has gathered.
+    pub(super) fn descend(&mut self, rate: f64) -> Result<()> {
+        tch::no_grad(|| self.moved(rate))
+    }
+
+    fn moved(&mut self, rate: f64) -> Result<()> {
         self.steps += 1;
-        let gradients: Vec<Tensor> = self.parameters.iter().map(|p| p.grad().flatten(0, -1)).collect();
+        let gradients =
+            self.parameters.iter().map(|p| p.f_grad()?.f_flatten(0, -1)).collect::<Result<Vec<_>, tch::TchError>>()?;
         let gradient = Tensor::f_cat(&gradients, 0)?;
         let [mean, square] = &mut self.moments;
-        *mean = &*mean * BETA.0 + &gradient * (1.0 - BETA.0);
-        *square = &*square * BETA.1 + &gradient * &gradient * (1.0 - BETA.1);
+        *mean = mean.f_lerp(&gradient, 1.0 - BETA.0)?;
+        *square = square.f_lerp(&gradient.f_square()?, 1.0 - BETA.1)?;
         // The moments begin at zero, and are too small by these factors.
         let (unbiased, unbiased_square) = (1.0 - BETA.0.powi(self.steps), 1.0 - BETA.1.powi(self.steps));
-        let change = (&*mean / unbiased) / ((&*square / unbiased_square).sqrt() + EPSILON) * rate;
+        let root = square.f_div_scalar(unbiased_square)?.f_sqrt()?.f_add_scalar(EPSILON)?;
+        let change = mean.f_div(&root)?.f_mul_scalar(rate / unbiased)?;
         let mut at = 0;
         for parameter in &mut self.parameters {
             let length = parameter.numel() as i64;
@@ -80,7 +85,9 @@ mod tests {
         let mut reference = nn::Adam::default().build(&other, 0.0).unwrap();
         for step in 0..200 {
             let rate = 0.02 / f64::from(step + 10);
-            adam.step(&(ours.forward(&x) - &y).square().mean(Kind::Float), rate).unwrap();
+            adam.forget();
+            (ours.forward(&x) - &y).square().mean(Kind::Float).backward();
+            adam.descend(rate).unwrap();
             reference.set_lr(rate);
             reference.backward_step(&(theirs.forward(&x) - &y).square().mean(Kind::Float));
         }

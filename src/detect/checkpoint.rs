@@ -1,24 +1,25 @@
 //! A training on disk: everything that it needs to go on, in one file.
 
-use super::augment::Canvas;
-use super::trainer::{Trainer, array, load_weights, weights};
-use super::training::Memory;
+use super::ground::{canvas_of, canvas_to};
+use super::member::{Member, array};
+use super::memory::Memory;
+use super::trainer::Trainer;
 use crate::device::best_device;
 use crate::error::{Error, Result};
-use crate::file::{Array, Arrays, cache_folder};
-use ndarray::Array2;
+use crate::file::{Arrays, cache_folder};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tch::Tensor;
 
-const FORMAT: &str = "atomotion checkpoint 1";
+const FORMAT: &str = "atomotion checkpoint 2";
 const WHAT: &str = "a training";
 /// So many checkpoints that nobody named are kept.
 const KEPT: usize = 10;
-/// Names of Adam's two moments in the file.
+/// Names of Adam's two moments in the file, and of the running mean of the weights.
 const MOMENTS: [&str; 2] = ["adam.mean", "adam.square"];
+const AVERAGE: &str = "average";
 
 /// The file in which a training keeps its state.
 pub(super) enum Checkpoint {
@@ -91,29 +92,24 @@ impl Trainer {
         self.save(self.checkpoint.path())
     }
 
-    /// Saves the training, finished or not, as safetensors: the weights, the optimiser's moments, the labelled frame
-    /// and, in the header, the options and losses. [`Detector::resume`](super::Detector::resume) and [`Trainer::load`]
-    /// need nothing else. The file is written whole or not at all.
+    /// Saves the training, finished or not, as safetensors: the weights, their running mean, the optimiser's moments, the
+    /// labelled frame and, in the header, the options and losses. [`Detector::resume`](super::Detector::resume) and
+    /// [`Trainer::load`] need nothing else. The file is written whole or not at all.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let memory = serde_json::to_string(&self.memory).map_err(|e| Error::format(path, e.to_string()))?;
-        let mut arrays = weights(&self.vs)?;
-        for (name, moment) in MOMENTS.iter().zip(&self.adam.moments) {
+        let mut arrays = self.descent.member.weights()?;
+        for (name, moment) in MOMENTS.iter().zip(&self.descent.adam.moments) {
             arrays.insert((*name).into(), array(moment)?);
         }
-        let map = |a: &Array2<f32>| -> Array { (a.shape().to_vec(), a.iter().copied().collect()) };
-        let Canvas { image, target, weight, labels } = &self.canvas;
-        arrays.extend(
-            [("canvas.image", image), ("canvas.target", target), ("canvas.weight", weight)]
-                .map(|(name, a)| (name.to_string(), map(a))),
-        );
-        let places = labels.iter().flat_map(|&(y, x)| [y, x]).collect();
-        arrays.insert("canvas.labels".into(), (vec![labels.len(), 2], places));
-        let header = HashMap::from([("format".to_string(), FORMAT.to_string()), ("memory".to_string(), memory)]);
-        Arrays { header, arrays }.write(path)
+        arrays.insert(AVERAGE.into(), array(&self.average.mean)?);
+        for (i, member) in self.done.iter().enumerate() {
+            arrays.extend(member.weights()?.into_iter().map(|(name, value)| (format!("{}{name}", prefix(i)), value)));
+        }
+        canvas_to(&self.canvas, &mut arrays);
+        Arrays { header: header(path, FORMAT, &self.memory)?, arrays }.write(path)
     }
 
     /// Loads a training that was interrupted, or that [`Trainer::save`] wrote, onto the GPU where there is one. It keeps
@@ -127,50 +123,73 @@ impl Trainer {
         let memory = memory(path, &stored, FORMAT, WHAT)?;
         let foreign = |why: String| Error::format(path, format!("does not hold {WHAT}: {why}"));
         memory.training.validate().map_err(|e| foreign(e.to_string()))?;
-        let canvas = canvas(&mut stored).map_err(foreign)?;
-        let mut trainer = Trainer::with_new_weights(canvas, memory, Checkpoint::at(path), best_device());
-        load_weights(&trainer.vs, &stored.arrays).map_err(foreign)?;
-        for (name, moment) in MOMENTS.iter().zip(&mut trainer.adam.moments) {
-            let (_, values) = stored.arrays.get(*name).ok_or_else(|| foreign(format!("{name} is missing")))?;
-            if values.len() != moment.numel() {
-                return Err(foreign(format!("{name} has {} numbers, not {}", values.len(), moment.numel())));
-            }
-            *moment = Tensor::from_slice(values).to_device(moment.device());
+        let canvas = canvas_of(&mut stored.arrays, &memory).map_err(foreign)?;
+        let device = best_device();
+        let mut trainer = Trainer::with_new_weights(canvas, memory, Checkpoint::at(path), device)?;
+        trainer.descent.member.load(&stored.arrays, "").map_err(foreign)?;
+        for i in 0..trainer.memory.network() {
+            let member = Member::new(&trainer.memory.training, 0, device);
+            member.load(&stored.arrays, &prefix(i)).map_err(foreign)?;
+            trainer.done.push(member);
         }
-        trainer.adam.steps = trainer.memory.losses.len() as i32;
+        let like = |name: &str, tensor: &Tensor| {
+            let (_, values) = stored.arrays.get(name).ok_or_else(|| foreign(format!("{name} is missing")))?;
+            if values.len() != tensor.numel() {
+                return Err(foreign(format!("{name} has {} numbers, not {}", values.len(), tensor.numel())));
+            }
+            Ok(Tensor::f_from_slice(values)?.f_to_device(tensor.device())?)
+        };
+        trainer.average.mean = like(AVERAGE, &trainer.average.mean)?;
+        let adam = &mut trainer.descent.adam;
+        for (name, moment) in MOMENTS.iter().zip(&mut adam.moments) {
+            *moment = like(name, moment)?;
+        }
+        adam.steps = trainer.memory.step() as i32;
         Ok(trainer)
     }
 }
 
-/// What crops are cut from, taken out of a file's arrays; says in words what is wrong with it.
-fn canvas(stored: &mut Arrays) -> Result<Canvas, String> {
-    let mut take = |name: &str| -> Result<Array2<f32>, String> {
-        match stored.arrays.remove(name) {
-            Some((shape, values)) if shape.len() == 2 => {
-                Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|e| format!("{name}: {e}"))
-            }
-            _ => Err(format!("{name} is missing")),
-        }
-    };
-    let (image, target, weight) = (take("canvas.image")?, take("canvas.target")?, take("canvas.weight")?);
-    let places = take("canvas.labels")?;
-    if image.dim() != target.dim() || image.dim() != weight.dim() || image.is_empty() || places.ncols() != 2 {
-        return Err("its frame, target and weight are not of one size".into());
+/// What the names of a finished network's weights begin with.
+pub(super) fn prefix(network: usize) -> String {
+    format!("network{network}.")
+}
+
+/// A file's header: all that is remembered, and in plain words what a reader of the file may look for.
+pub(super) fn header(path: &Path, format: &str, memory: &Memory) -> Result<HashMap<String, String>> {
+    let text = |v: serde_json::Result<String>| v.map_err(|e| Error::format(path, e.to_string()));
+    let training = &memory.training;
+    let (loss, _) = memory.last_losses();
+    let mut metrics = format!("loss {loss:.5} after {} steps", memory.losses.len());
+    if let Some(last) = memory.held_out.last() {
+        metrics.push_str(&format!("; held out: loss {:.5}, F1 {:.3}", last.loss, last.f1));
     }
-    Ok(Canvas { image, target, weight, labels: places.rows().into_iter().map(|p| (p[0], p[1])).collect() })
+    Ok(HashMap::from([
+        ("format".to_string(), format.to_string()),
+        ("memory".to_string(), text(serde_json::to_string(memory))?),
+        ("architecture".to_string(), format!("{:?}", training.architecture)),
+        ("options".to_string(), text(serde_json::to_string(training))?),
+        ("data".to_string(), memory.source.clone()),
+        ("seed".to_string(), training.seed.to_string()),
+        ("metrics".to_string(), metrics),
+    ]))
 }
 
 /// What a file of `format` remembers of its training.
 pub(super) fn memory(path: &Path, stored: &Arrays, format: &str, what: &str) -> Result<Memory> {
     let foreign = |why: String| Error::format(path, format!("does not hold {what}: {why}"));
-    match stored.header.get("format").map(String::as_str) {
-        Some(found) if found == format => {}
-        Some(FORMAT) => {
-            return Err(foreign(
-                "it is a training under way, which `Detector::resume` and `Trainer::load` read".into(),
-            ));
-        }
-        _ => return Err(foreign(format!("its header does not say \"{format}\""))),
+    let found = stored.header.get("format").map_or("", String::as_str);
+    let kind = |format: &str| format.trim_end_matches(char::is_numeric).to_owned();
+    if found == FORMAT && found != format {
+        return Err(foreign("it is a training under way, which `Detector::resume` and `Trainer::load` read".into()));
+    }
+    if found != format && kind(found) == kind(format) {
+        return Err(foreign(format!(
+            "it says \"{found}\", and this version of the library reads \"{format}\": train again, or load it with the \
+             version that wrote it"
+        )));
+    }
+    if found != format {
+        return Err(foreign(format!("its header does not say \"{format}\"")));
     }
     let memory = stored.header.get("memory").map_or("", String::as_str);
     serde_json::from_str(memory).map_err(|e| foreign(e.to_string()))

@@ -162,7 +162,8 @@ impl Detector {
             images[i][[mirror(y as i64, h), mirror(x as i64, w)]]
         });
         let maps = self.predict(&stack)?.mean;
-        let inside = maps.axis_iter(Axis(0)).map(|m| m.slice(ndarray::s![0, ..h, ..w]).to_owned());
+        let any = maps.map_axis(Axis(1), |channels| channels.iter().copied().fold(0.0, f32::max));
+        let inside = any.axis_iter(Axis(0)).map(|m| m.slice(ndarray::s![..h, ..w]).to_owned());
         Ok(images.into_iter().zip(inside).collect())
     }
 }

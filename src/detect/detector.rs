@@ -1,20 +1,22 @@
 //! A trained network: training in one call, saving, loading.
 
+use super::checkpoint::{header, memory, prefix};
+use super::member::Member;
+use super::memory::{HeldOut, Memory};
 use super::labels::Labels;
-use super::network::Network;
-use super::trainer::{Trainer, load_weights, weights};
-use super::training::{Memory, Training};
+use super::trainer::Trainer;
+use super::training::{Channel, Training};
 use crate::device::{best_device, describe};
 use crate::error::{Error, Result};
 use crate::file::Arrays;
 use crate::progress::{Progress, Reporter};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
-use tch::{Device, nn};
+use tch::Device;
 
-const FORMAT: &str = "atomotion detector 1";
+const FORMAT: &str = "atomotion detector 2";
 
-/// A network that says which pixels of a frame belong to a defect.
+/// A network, or an ensemble of them, that says which pixels of a frame belong to a defect.
 ///
 /// ```
 /// use atomotion::{detect::{Detector, PeriodicityBreak, Training}, simulate::Ws2};
@@ -29,8 +31,8 @@ const FORMAT: &str = "atomotion detector 1";
 /// Training can be interrupted and goes on exactly where it was. What it has learnt so far is in a file that the error
 /// names, for [`Detector::resume`]; [`Detector::trainer`] keeps it in a variable.
 pub struct Detector {
-    pub(super) vs: nn::VarStore,
-    pub(super) network: Network,
+    /// At least one.
+    pub(super) members: Vec<Member>,
     pub(super) memory: Memory,
 }
 
@@ -80,18 +82,62 @@ impl Detector {
         &self.memory.losses
     }
 
-    /// Saves the weights as safetensors; the header says what they are and how they were trained.
+    /// How well each look at the held-out part of the frame found the networks; none where nothing was held out.
+    #[must_use]
+    pub fn held_out(&self) -> &[HeldOut] {
+        &self.memory.held_out
+    }
+
+    /// What each channel of the network's maps is the probability of.
+    #[must_use]
+    pub fn channels(&self) -> &'static [Channel] {
+        self.memory.training.output.channels()
+    }
+
+    /// How many networks it has.
+    #[must_use]
+    pub fn networks(&self) -> usize {
+        self.members.len()
+    }
+
+    /// How it was trained.
+    #[must_use]
+    pub fn training(&self) -> &Training {
+        &self.memory.training
+    }
+
+    /// Where its weights are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.members.first().map_or(Device::Cpu, |m| m.vs.device())
+    }
+
+    /// Pixels (of the binned frame) that a prediction can see across.
+    #[must_use]
+    pub fn field_px(&self) -> usize {
+        self.memory.training.architecture.field_px()
+    }
+
+    /// Moves the weights to another device.
+    pub fn to_device(&mut self, device: Device) {
+        self.members.iter_mut().for_each(|m| m.vs.set_device(device));
+    }
+
+    /// Saves the weights as safetensors; the header says what they are and how they were trained: `format`,
+    /// `architecture`, `options`, `data`, `seed`, `metrics` and, for [`Detector::load`], `memory`.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let memory = serde_json::to_string(&self.memory).map_err(|e| Error::format(path, e.to_string()))?;
-        let header = HashMap::from([("format".to_string(), FORMAT.to_string()), ("memory".to_string(), memory)]);
-        Arrays { header, arrays: weights(&self.vs)? }.write(path)
+        let mut arrays = BTreeMap::new();
+        for (i, member) in self.members.iter().enumerate() {
+            arrays.extend(member.weights()?.into_iter().map(|(name, value)| (format!("{}{name}", prefix(i)), value)));
+        }
+        Arrays { header: header(path, FORMAT, &self.memory)?, arrays }.write(path)
     }
 
-    /// Loads weights that [`Detector::save`] wrote.
+    /// Loads weights that [`Detector::save`] wrote, on whatever device, onto the GPU where there is one.
     ///
     /// # Errors
     /// If the file is missing, is not safetensors, or was not written by this version's detector.
@@ -99,11 +145,19 @@ impl Detector {
         const WHAT: &str = "a detector's weights";
         let path = path.as_ref();
         let stored = Arrays::read(path, WHAT)?;
-        let memory = super::checkpoint::memory(path, &stored, FORMAT, WHAT)?;
-        let vs = nn::VarStore::new(best_device());
-        let network = Network::new(&vs.root());
-        load_weights(&vs, &stored.arrays).map_err(|why| Error::format(path, format!("does not hold {WHAT}: {why}")))?;
-        Ok(Detector { vs, network, memory })
+        let memory = memory(path, &stored, FORMAT, WHAT)?;
+        let foreign = |why: String| Error::format(path, format!("does not hold {WHAT}: {why}"));
+        memory.training.validate().map_err(|e| foreign(e.to_string()))?;
+        // A detector of a training under way may have fewer networks than were asked for.
+        let there = |i: &usize| stored.arrays.keys().any(|name| name.starts_with(&prefix(*i)));
+        let count = (0..memory.training.networks).take_while(there).count().max(1);
+        let mut members = vec![];
+        for i in 0..count {
+            let member = Member::new(&memory.training, 0, best_device());
+            member.load(&stored.arrays, &prefix(i)).map_err(foreign)?;
+            members.push(member);
+        }
+        Ok(Detector { members, memory })
     }
 }
 
@@ -111,18 +165,23 @@ impl std::fmt::Debug for Detector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let m = &self.memory;
         let (loss, of) = m.last_losses();
-        let steps = match (m.losses.len(), m.training.steps) {
+        let steps = match (m.losses.len(), m.all_steps()) {
             (taken, all) if taken < all => format!("{taken} of {all} steps"),
             (taken, _) => format!("{taken} steps"),
         };
         write!(
             f,
-            "Detector trained on {} of {} (noise alone: about {:.1}) in {steps} (loss {loss:.4}, mean of the last {of}), \
+            "Detector{} trained on {} of {} (noise alone: about {:.1}) in {steps} (loss {loss:.4}, mean of the last {of}), \
              on {}",
+            if self.members.len() > 1 { format!(" of {} networks", self.members.len()) } else { String::new() },
             if m.labels == 1 { "1 label".into() } else { format!("{} labels", m.labels) },
             m.source,
             m.expected_false,
-            describe(self.vs.device()),
-        )
+            describe(self.device()),
+        )?;
+        match m.held_out.last() {
+            Some(h) => write!(f, ". Held out of the frame: loss {:.4}, F1 {:.2}", h.loss, h.f1),
+            None => Ok(()),
+        }
     }
 }

@@ -1,28 +1,77 @@
 //! What a trained network says of images: the one place where it is run.
 
+use super::augment::mirror;
 use super::detector::Detector;
+use super::filter::bin;
 use super::network::STRIDE;
-use super::training::tensor;
+use super::training::{fits, normalise, tensor};
 use crate::error::{Error, Result};
-use ndarray::{Array3, Array4};
-use tch::{Device, Tensor};
+use crate::movie::Frame;
+use ndarray::{Array3, Array4, Axis, s};
+use tch::{Device, Kind, Tensor};
 
-/// Probability maps of a stack of images: `[image, channel, y, x]`.
+/// Probability maps of a stack of images: `[image, channel, y, x]`; channels as [`Detector::channels`] says.
 pub(super) struct Prediction {
     /// The mean over the networks.
     pub mean: Array4<f32>,
+    /// Standard deviation over the networks; none where there is one network.
+    pub spread: Option<Array4<f32>>,
 }
 
 impl Detector {
     /// Runs the network on normalised images of one size, whose sides are multiples of [`STRIDE`].
     pub(super) fn predict(&self, stack: &Array3<f32>) -> Result<Prediction> {
         debug_assert!(stack.shape()[1].is_multiple_of(STRIDE) && stack.shape()[2].is_multiple_of(STRIDE));
-        let maps = tch::no_grad(|| self.network.logits(&tensor(stack, self.vs.device()), false).f_sigmoid())?;
-        Ok(Prediction { mean: array(&maps)? })
+        let image = tensor(stack, self.device())?;
+        let mixed = self.memory.training.mixed_precision && self.device().is_cuda();
+        let map = |member: &super::member::Member| -> Result<Tensor> {
+            let logits = tch::autocast(mixed, || tch::no_grad(|| member.model.forward(&image, false)))?;
+            Ok(logits.f_to_kind(Kind::Float)?.f_sigmoid()?)
+        };
+        let maps = self.members.iter().map(map).collect::<Result<Vec<_>>>()?;
+        if let [one] = &maps[..] {
+            return Ok(Prediction { mean: array(one)?, spread: None });
+        }
+        let all = Tensor::f_stack(&maps, 0)?;
+        let mean = array(&all.f_mean_dim([0_i64].as_slice(), false, Kind::Float)?)?;
+        let spread = array(&all.f_std_dim([0_i64].as_slice(), true, false)?)?;
+        Ok(Prediction { mean, spread: Some(spread) })
+    }
+
+    /// The probability maps of one frame: `[channel, y, x]`, in pixels of the binned frame; channels as
+    /// [`Detector::channels`] says.
+    ///
+    /// # Errors
+    /// If the frame holds NaN, is constant, or is smaller than what the network looks at.
+    pub fn probabilities(&self, frame: &Frame) -> Result<Array3<f32>> {
+        Ok(self.predict_one(frame)?.0)
+    }
+
+    /// How much the networks of an ensemble differ, as a standard deviation of the probability: shape as
+    /// [`Detector::probabilities`]; none where there is one network.
+    ///
+    /// # Errors
+    /// As [`Detector::probabilities`].
+    pub fn spread(&self, frame: &Frame) -> Result<Option<Array3<f32>>> {
+        Ok(self.predict_one(frame)?.1)
+    }
+
+    fn predict_one(&self, frame: &Frame) -> Result<(Array3<f32>, Option<Array3<f32>>)> {
+        frame.usable()?;
+        let image = bin(&frame.data, self.memory.bin);
+        let (h, w) = image.dim();
+        fits((h, w), self.memory.bin)?;
+        let image = normalise(&image, self.memory.period_px);
+        let padded = (1, h.next_multiple_of(STRIDE), w.next_multiple_of(STRIDE));
+        let stack = Array3::from_shape_fn(padded, |(_, y, x)| image[[mirror(y as i64, h), mirror(x as i64, w)]]);
+        let Prediction { mean, spread } = self.predict(&stack)?;
+        let inside = |maps: Array4<f32>| maps.index_axis(Axis(0), 0).slice(s![.., ..h, ..w]).to_owned();
+        Ok((inside(mean), spread.map(inside)))
     }
 }
 
-fn array(maps: &Tensor) -> Result<Array4<f32>> {
+/// (batch, channels, height, width) as an array.
+pub(super) fn array(maps: &Tensor) -> Result<Array4<f32>> {
     let (n, channels, h, w) = maps.size4()?;
     let values = Vec::<f32>::try_from(maps.f_to_device(Device::Cpu)?.f_flatten(0, -1)?)?;
     let shape = [n, channels, h, w].map(|side| side as usize);

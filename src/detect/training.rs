@@ -2,32 +2,101 @@
 
 use super::augment::{Augment, Canvas};
 use super::filter::weighted_gaussian;
+use super::loss::{Loss, Shares};
+use super::network::{Architecture, FIELD};
 use super::labels::Labels;
-use super::network::FIELD;
 use crate::error::{Error, Result, check, setters};
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Device, Tensor};
 
-/// How a detector is trained.
+/// What a channel of a detector's maps says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Channel {
+    /// The probability of any defect.
+    Defect,
+    /// The probability of a defect that is darker than what should be there.
+    Dark,
+    /// The probability of a brighter one.
+    Bright,
+}
+
+/// Which maps a detector makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// One, of all defects.
+    Defect,
+    /// Two, of dark and of bright ones.
+    #[default]
+    Sign,
+}
+
+impl Output {
+    /// What each channel is.
+    #[must_use]
+    pub fn channels(self) -> &'static [Channel] {
+        match self {
+            Output::Defect => &[Channel::Defect],
+            Output::Sign => &[Channel::Dark, Channel::Bright],
+        }
+    }
+}
+
+/// How the learning rate goes with the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Schedule {
+    /// Rises over a fraction of the steps and falls as a cosine after, to a hundredth (Loshchilov and Hutter, ICLR 2017).
+    Cosine {
+        /// The fraction, from 0 to below 1.
+        warm_up: f64,
+    },
+    /// The same at every step.
+    Constant,
+}
+
+/// How a detector is trained. The defaults are all that most need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Training {
-    /// Optimiser steps.
+    /// Optimiser steps of each network.
     pub steps: usize,
     /// Crops per step.
     pub batch: usize,
-    /// Highest learning rate of Adam; it rises over the first tenth of the steps and falls as a cosine after.
+    /// Highest learning rate of Adam.
     pub learning_rate: f64,
-    /// Share of the focal loss that goes to defect pixels, which are few.
+    /// How the learning rate goes with the steps.
+    pub schedule: Schedule,
+    /// Which network.
+    pub architecture: Architecture,
+    /// One map, or one of each sign.
+    pub output: Output,
+    /// What is made small.
+    pub loss: Loss,
+    /// Share of the loss that goes to defect pixels, which are few: 0.5 leaves probabilities as they are.
     pub positive_share: f64,
-    /// How crops are varied.
+    /// Weights of dark and bright defects in the loss, where there are two maps.
+    pub class_weights: [f64; 2],
+    /// Memory of the running mean of the weights, which is what the detector gets: 0.98 remembers some 50 steps, 0 takes
+    /// the last weights (Polyak and Juditsky 1992).
+    pub averaging: f64,
+    /// Networks of an ensemble, each with its own seed (Lakshminarayanan et al., NeurIPS 2017). They are trained one after
+    /// the other; the detector gives their mean, and how much they differ.
+    pub networks: usize,
+    /// Fraction of the frame's rows, at its lower end, that no crop is cut from. Loss and F1 there, against labels and
+    /// plants, are measured ten times in a training. 0 holds nothing out.
+    pub held_out: f64,
+    /// A network's training ends when so many of these measurements in a row bring no lower loss; 0 takes all steps.
+    pub patience: usize,
+    /// Half precision where it is safe, on a GPU alone: on a CPU single precision is faster.
+    pub mixed_precision: bool,
+    /// How crops are varied, and what is planted in them.
     pub augment: Augment,
     /// Seed of the weights and of every crop.
     pub seed: u64,
     /// File in which a training keeps its state: every minute, when it is interrupted, and when it has finished. `None`
     /// is a file in the cache's folder, which goes when the training has finished.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -37,56 +106,21 @@ impl Default for Training {
             steps: 400,
             batch: 16,
             learning_rate: 4e-3,
-            positive_share: 0.75,
+            schedule: Schedule::Cosine { warm_up: 0.1 },
+            architecture: Architecture::Light,
+            output: Output::Sign,
+            loss: Loss::Focal { gamma: 2.0 },
+            positive_share: 0.5,
+            class_weights: [1.0; 2],
+            averaging: 0.97,
+            networks: 1,
+            held_out: 0.0,
+            patience: 0,
+            mixed_precision: true,
             augment: Augment::default(),
             seed: 1,
             checkpoint: None,
         }
-    }
-}
-
-/// What a detector remembers of its training; saved with the weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Memory {
-    pub training: Training,
-    /// Frames are binned by this before the network sees them.
-    pub bin: usize,
-    /// Lattice period in binned pixels.
-    pub period_px: f64,
-    pub source: String,
-    pub labels: usize,
-    /// How many of the labels noise alone was expected to give.
-    pub expected_false: f64,
-    /// Loss of every step that was taken.
-    pub losses: Vec<f32>,
-}
-
-impl Memory {
-    /// Of a training that begins.
-    pub(super) fn new(labels: &Labels, training: &Training) -> Memory {
-        Memory {
-            training: training.clone(),
-            bin: labels.bin,
-            period_px: labels.lattice.period_px / labels.bin as f64,
-            source: format!("frame {} of {}", labels.frame.index, labels.frame.source),
-            labels: labels.regions.len(),
-            expected_false: labels.expected_false,
-            losses: Vec::with_capacity(training.steps),
-        }
-        .into_stored()
-    }
-
-    /// What comes back from a file: JSON may change the last bit of a number, and a training that goes on from a
-    /// checkpoint must not differ from one that was never stopped. So both begin with numbers that come back the same.
-    fn into_stored(self) -> Memory {
-        let again = |m: &Memory| serde_json::from_str(&serde_json::to_string(m).ok()?).ok();
-        std::iter::successors(Some(self.clone()), again).take(4).last().unwrap_or(self)
-    }
-
-    /// Mean of the last ten losses, and how many there were.
-    pub(super) fn last_losses(&self) -> (f32, usize) {
-        let last = &self.losses[self.losses.len().saturating_sub(10)..];
-        (last.iter().sum::<f32>() / last.len().max(1) as f32, last.len())
     }
 }
 
@@ -95,7 +129,17 @@ impl Training {
         steps: usize => with_steps,
         batch: usize => with_batch,
         learning_rate: f64 => with_learning_rate,
+        schedule: Schedule => with_schedule,
+        architecture: Architecture => with_architecture,
+        output: Output => with_output,
+        loss: Loss => with_loss,
         positive_share: f64 => with_positive_share,
+        class_weights: [f64; 2] => with_class_weights,
+        averaging: f64 => with_averaging,
+        networks: usize => with_networks,
+        held_out: f64 => with_held_out,
+        patience: usize => with_patience,
+        mixed_precision: bool => with_mixed_precision,
         augment: Augment => with_augment,
         seed: u64 => with_seed,
     }
@@ -112,43 +156,69 @@ impl Training {
         check("batch", self.batch, (1..=4096).contains(&self.batch), "from 1 to 4096 crops")?;
         let rate = self.learning_rate;
         check("learning_rate", rate, rate.is_finite() && rate > 0.0 && rate < 1.0, "between 0 and 1; 0.004 is usual")?;
-        check(
-            "positive_share",
-            self.positive_share,
-            self.positive_share > 0.0 && self.positive_share < 1.0,
-            "between 0 and 1",
-        )?;
+        if let Schedule::Cosine { warm_up } = self.schedule {
+            check("warm_up", warm_up, (0.0..1.0).contains(&warm_up), "a fraction from 0 to below 1")?;
+        }
+        let share = self.positive_share;
+        check("positive_share", share, share > 0.0 && share < 1.0, "between 0 and 1")?;
+        for weight in self.class_weights {
+            check("class_weights", weight, weight.is_finite() && weight > 0.0, "positive numbers")?;
+        }
+        check("averaging", self.averaging, (0.0..1.0).contains(&self.averaging), "from 0 to below 1")?;
+        check("networks", self.networks, (1..=64).contains(&self.networks), "from 1 to 64 networks")?;
+        check("held_out", self.held_out, (0.0..=0.5).contains(&self.held_out), "a fraction from 0 to 0.5")?;
+        let judged = self.patience == 0 || self.held_out > 0.0;
+        check("patience", self.patience, judged, "0 where held_out is 0: nothing says when to stop")?;
+        self.loss.validate()?;
         self.augment.validate()
     }
 
     /// Learning rate of a step.
     pub(super) fn rate(&self, step: usize) -> f64 {
-        let warm = (self.steps / 10).max(1);
+        let Schedule::Cosine { warm_up } = self.schedule else { return self.learning_rate };
+        let warm = ((self.steps as f64 * warm_up) as usize).max(1);
         if step < warm {
             return self.learning_rate * (step + 1) as f64 / warm as f64;
         }
         let t = (step - warm) as f64 / (self.steps - warm).max(1) as f64;
-        self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * t).cos()).max(0.02)
+        self.learning_rate * (0.5 * (1.0 + (std::f64::consts::PI * t).cos())).max(0.01)
     }
+
+    pub(super) fn shares(&self) -> Shares<'_> {
+        let channels = if self.output == Output::Sign { &self.class_weights[..] } else { &[1.0][..] };
+        Shares { positive: self.positive_share, channels }
+    }
+
+    /// Seed of one network of the ensemble; the first has the training's own.
+    pub(super) fn seed_of(&self, network: usize) -> u64 {
+        // Odd and large, so that ensembles of neighbouring seeds share none.
+        self.seed.wrapping_add((network as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+/// The slow background of an image, and the standard deviation about it.
+pub(super) fn levels(image: &Array2<f32>, period_px: f64) -> (Array2<f32>, f32) {
+    let background = weighted_gaussian(image, &Array2::ones(image.dim()), (2.0 * period_px) as f32);
+    let deviation = (image - &background).std(0.0).max(f32::MIN_POSITIVE);
+    (background, deviation)
 }
 
 /// What the network sees: the slow background taken out, unit variance.
 pub(super) fn normalise(image: &Array2<f32>, period_px: f64) -> Array2<f32> {
-    let background = weighted_gaussian(image, &Array2::ones(image.dim()), (2.0 * period_px) as f32);
-    let flat = image - &background;
-    let deviation = flat.std(0.0);
-    flat / deviation.max(f32::MIN_POSITIVE)
+    let (background, deviation) = levels(image, period_px);
+    (image - &background) / deviation
 }
 
 /// (batch, height, width) as a tensor with one channel.
-pub(super) fn tensor(stack: &Array3<f32>, device: Device) -> Tensor {
+pub(super) fn tensor(stack: &Array3<f32>, device: Device) -> Result<Tensor> {
     let (n, h, w) = stack.dim();
     let stack = stack.as_standard_layout();
-    Tensor::from_slice(stack.as_slice().unwrap_or(&[])).view([n as i64, 1, h as i64, w as i64]).to_device(device)
+    let flat = Tensor::f_from_slice(stack.as_slice().unwrap_or(&[]))?;
+    Ok(flat.f_view([n as i64, 1, h as i64, w as i64])?.f_to_device(device)?)
 }
 
 /// Everything that crops are cut from.
-pub(super) fn canvas(labels: &Labels) -> Result<Canvas> {
+pub(super) fn canvas(labels: &Labels, training: &Training) -> Result<Canvas> {
     if labels.regions.is_empty() {
         return Err(Error::data(format!(
             "there is no label to learn from: nothing in the frame stands out by {} standard deviations. Lower the \
@@ -157,14 +227,7 @@ pub(super) fn canvas(labels: &Labels) -> Result<Canvas> {
         )));
     }
     fits(labels.image.dim(), labels.bin)?;
-    let (target, weight) = labels.target_and_weight();
-    let period = labels.lattice.period_px / labels.bin as f64;
-    Ok(Canvas {
-        image: normalise(&labels.image, period),
-        target,
-        weight,
-        labels: labels.regions.iter().map(|r| labels.binned(r)).collect(),
-    })
+    Ok(Canvas::of(labels, training.output.channels().len()))
 }
 
 /// A frame must be as large as what the network looks at.

@@ -93,7 +93,7 @@ impl Detector {
         let chart = Chart {
             title: String::new(),
             x_label: "training step".into(),
-            y_label: "focal loss".into(),
+            y_label: "loss".into(),
             log_y: true,
             whole_x: false,
             series: vec![

@@ -10,6 +10,7 @@ mod recording;
 mod simulated;
 mod theme;
 mod tiles;
+mod training;
 
 pub(crate) use chart::{Chart, Series};
 pub(crate) use theme::{BRIGHT, CLASS_COLOURS, DARK, DEFECT, Rgb};

@@ -11,6 +11,8 @@ use tch::{Device, Tensor};
 pub(super) struct Prediction {
     /// The mean over the networks.
     pub mean: Array4<f32>,
+    /// The standard deviation over the networks, where there are several.
+    pub spread: Option<Array4<f32>>,
 }
 
 impl Detector {
@@ -18,7 +20,7 @@ impl Detector {
     pub(super) fn predict(&self, stack: &Array3<f32>) -> Result<Prediction> {
         debug_assert!(stack.shape()[1].is_multiple_of(STRIDE) && stack.shape()[2].is_multiple_of(STRIDE));
         let maps = tch::no_grad(|| self.network.logits(&tensor(stack, self.vs.device()), false).f_sigmoid())?;
-        Ok(Prediction { mean: array(&maps)? })
+        Ok(Prediction { mean: array(&maps)?, spread: None })
     }
 }
 

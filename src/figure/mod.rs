@@ -3,9 +3,11 @@
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
 mod chart;
+mod defects;
 mod drift;
 mod kinds;
 mod recording;
+mod scores;
 mod simulated;
 mod theme;
 mod tiles;

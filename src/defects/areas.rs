@@ -68,7 +68,12 @@ impl Areas {
             .zip(of("hole_nm2")?)
             .zip(of("amorphous_nm2")?)
             .zip(of("lattice_nm2")?)
-            .map(|(((frame, hole_nm2), amorphous_nm2), lattice_nm2)| Area { frame, hole_nm2, amorphous_nm2, lattice_nm2 })
+            .map(|(((frame, hole_nm2), amorphous_nm2), lattice_nm2)| Area {
+                frame,
+                hole_nm2,
+                amorphous_nm2,
+                lattice_nm2,
+            })
             .collect();
         Ok(Areas::new(areas, calibration))
     }

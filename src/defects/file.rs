@@ -68,7 +68,8 @@ impl Defects {
     pub fn load(folder: impl AsRef<Path>) -> Result<Defects> {
         let folder = folder.as_ref();
         let table = read_parquet(folder.join("defects.parquet"))?;
-        let Patches { patches, nm_per_px, false_alarms, calibration } = read_patches(&folder.join("patches.safetensors"))?;
+        let Patches { patches, nm_per_px, false_alarms, calibration } =
+            read_patches(&folder.join("patches.safetensors"))?;
         let path = folder.join("areas.parquet");
         let areas = match calibration {
             Some(calibration) if path.exists() => Some(

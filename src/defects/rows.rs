@@ -53,9 +53,8 @@ impl Rows {
 
     pub(crate) fn finish(self, areas: Option<Areas>, false_alarms: Option<FalseAlarms>) -> Result<Defects> {
         let (n, by) = (self.len(), self.bin as f32);
-        let place = |of: fn(&Found) -> f32| -> Vec<f32> {
-            self.found.iter().map(|f| (of(f) + 0.5) * by - 0.5).collect()
-        };
+        let place =
+            |of: fn(&Found) -> f32| -> Vec<f32> { self.found.iter().map(|f| (of(f) + 0.5) * by - 0.5).collect() };
         let (y, x) = (place(|f| f.y), place(|f| f.x));
         let nm = |px: &[f32]| px.iter().map(|&v| self.calibration.to_nm(f64::from(v)) as f32).collect::<Vec<_>>();
         let time: Vec<f64> = self.frame.iter().map(|&f| self.calibration.time_s(f)).collect();

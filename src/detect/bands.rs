@@ -17,7 +17,8 @@ pub(super) fn periodic_part(image: &Array2<f32>, waves: &[[f64; 2]], window: f64
     let mean = image.mean().unwrap_or(0.0);
     let slow = Array2::from_shape_fn(size, |(y, x)| bell(&[0.0, 0.0], (y, x), size, window));
     // The image is the real part and where it is the imaginary one.
-    let soft = filtered(size, &slow, |y, x| image.get((y, x)).map_or(Complex32::default(), |v| Complex32::new(v - mean, 1.0)));
+    let soft =
+        filtered(size, &slow, |y, x| image.get((y, x)).map_or(Complex32::default(), |v| Complex32::new(v - mean, 1.0)));
     let norm = soft.slice(s![..h, ..w]).mapv(|c| 1.0 / c.im.max(1e-6));
     let background = Zip::from(&soft.slice(s![..h, ..w])).and(&norm).map_collect(|c, n| mean + c.re * n);
     let flat = image - &background;

@@ -16,6 +16,8 @@ const LATTICE: f32 = 0.5;
 const LEAST_CELLS: f64 = 1.5;
 /// The strongest waves are as many as hexagonal lattices of two grains have in their first ring.
 const WAVES: usize = 6;
+/// The first ring ends here, in cycles a period: hexagonal lattices have their peaks at 1.15 and 2, square ones at 1 and 1.4.
+const RING: f64 = 1.6;
 
 /// What a lattice looks like in a frame that shows one: what other frames are held against.
 #[derive(Clone, Debug)]
@@ -62,10 +64,12 @@ impl Reference {
     pub(super) fn of(image: &Array2<f32>) -> Option<Reference> {
         let lattice = Lattice::find(image).ok()?;
         let strongest = *lattice.strength.first()?;
-        let waves = lattice.peaks.iter().zip(&lattice.strength).take(WAVES).filter(|(_, s)| **s > 0.05 * strongest);
+        let first = |g: &[f64; 2]| g[0].hypot(g[1]) * lattice.period_px < RING;
+        let strong = lattice.peaks.iter().zip(&lattice.strength).filter(|(g, s)| first(g) && **s > 0.05 * strongest);
+        let waves: Vec<[f64; 2]> = strong.map(|(g, _)| *g).take(WAVES).collect();
         let mut reference = Reference {
             basis: lattice.basis_px,
-            waves: waves.map(|(g, _)| *g).collect(),
+            waves,
             period: lattice.period_px,
             peaks: lattice.peaks.clone(),
             amplitude: 0.0,
@@ -93,9 +97,7 @@ impl Reference {
             .step_by(cell)
             .flat_map(|y| columns.clone().step_by(cell).map(move |x| (y, x)))
             .filter(|&(y, x)| ordered.get((y / step, x / step)).copied().unwrap_or(false))
-            .map(|(y, x)| {
-                soft.slice(ndarray::s![y..y + cell, x..x + cell]).iter().copied().fold(f32::MAX, f32::min)
-            })
+            .map(|(y, x)| soft.slice(ndarray::s![y..y + cell, x..x + cell]).iter().copied().fold(f32::MAX, f32::min))
             .collect();
         if darkest.is_empty() { f32::MIN } else { median(&mut darkest) }
     }
@@ -104,7 +106,8 @@ impl Reference {
     /// the same window: bands of the transform, back on a coarser grid. Beyond the border nothing is counted
     /// (normalised convolution).
     fn measure(&self, image: &Array2<f32>) -> Measured {
-        let by = ((self.period / 5.0) as usize).max(1);
+        // Four pixels a period are enough for waves of the first ring.
+        let by = ((self.period / 4.0) as usize).max(1);
         let image = bin(image, by);
         let (h, w) = image.dim();
         let sigma = WINDOW_PERIODS * self.period / by as f64;
@@ -113,7 +116,9 @@ impl Reference {
         let mean = image.mean().unwrap_or(0.0);
         // The frame as the real part and where it is as the imaginary one: one transform for both.
         let mut data = Array2::from_elem((ph, pw), Complex32::default());
-        Zip::from(data.slice_mut(ndarray::s![..h, ..w])).and(&image).for_each(|d, &v| *d = Complex32::new(v - mean, 1.0));
+        Zip::from(data.slice_mut(ndarray::s![..h, ..w]))
+            .and(&image)
+            .for_each(|d, &v| *d = Complex32::new(v - mean, 1.0));
         fft2(&mut data, false);
         let band = Band { spectrum: &data, sigma };
         let (ch, cw) = (h.div_ceil(2), w.div_ceil(2));
@@ -143,6 +148,7 @@ impl Reference {
             if (place.len() as f64) < small {
                 continue;
             }
+            let place = self.whole(place, &measured.amplitude, step);
             let dark: Vec<_> = place.iter().copied().filter(|&at| measured.brightness[at] < self.valley).collect();
             let reach = (WINDOW_PERIODS * self.period / step as f64) as f32;
             let mut near = Array2::from_elem(kinds.dim(), false);
@@ -155,6 +161,27 @@ impl Reference {
             }
         }
         Order { kinds, step, size: image.dim() }
+    }
+}
+
+impl Reference {
+    /// With what smoothing has taken from a place. A disc that is smoothed and cut at half its height moves inwards by
+    /// sigma^2 / 2R (motion by curvature: Merriman, Bence and Osher, J. Comput. Phys. 112, 334, 1994), and so loses
+    /// pi sigma^2 whatever its size; at the border half of it. The places around with the least lattice are given back.
+    fn whole(&self, mut place: Vec<(usize, usize)>, amplitude: &Array2<f32>, step: usize) -> Vec<(usize, usize)> {
+        let sigma = WINDOW_PERIODS * self.period / step as f64;
+        let (h, w) = amplitude.dim();
+        let border = place.iter().any(|p| p.0 == 0 || p.1 == 0 || p.0 + 1 == h || p.1 + 1 == w);
+        let lost = std::f64::consts::PI * sigma * sigma * if border { 0.5 } else { 1.0 };
+        let mut near = Array2::from_elem((h, w), false);
+        for &(y, x) in &place {
+            super::periodicity::disc(&mut near, y as f32, x as f32, sigma as f32, |n| *n = true);
+        }
+        place.iter().for_each(|&at| near[at] = false);
+        let mut around: Vec<(usize, usize)> = near.indexed_iter().filter(|(_, n)| **n).map(|(at, _)| at).collect();
+        around.sort_by(|a, b| amplitude[*a].total_cmp(&amplitude[*b]));
+        place.extend(around.into_iter().take(lost.round() as usize));
+        place
     }
 }
 
@@ -293,13 +320,13 @@ mod tests {
         let image = Array2::from_shape_fn((61, 70), |(y, x)| {
             (lattice(y as f64, x as f64) + ((y * 7 + x * 13) % 11) as f64 * 0.1) as f32
         });
-        // Five pixels a period, so that nothing is binned.
+        // Seven pixels a period, so that nothing is binned.
         let waves: Vec<[f64; 2]> = vec![[0.02, 0.11], [0.1, 0.05], [-0.09, 0.06]];
         let reference = Reference {
-            basis: [[9.0, 0.0], [0.0, 9.0]],
+            basis: [[7.0, 0.0], [0.0, 7.0]],
             waves: waves.clone(),
             peaks: waves.clone(),
-            period: 9.0,
+            period: 7.0,
             amplitude: 1.0,
             high: 1.0,
             valley: 0.0,
@@ -307,14 +334,14 @@ mod tests {
         let measured = reference.measure(&image);
         assert_eq!(measured.by, 1);
         for (y, x) in [(0, 0), (3, 9), (15, 17), (30, 34), (12, 2)] {
-            let slow = slow(&image, &waves, WINDOW_PERIODS * 9.0, (2.0 * y as f64, 2.0 * x as f64));
+            let slow = slow(&image, &waves, WINDOW_PERIODS * 7.0, (2.0 * y as f64, 2.0 * x as f64));
             let fast = f64::from(measured.amplitude[[y, x]]);
             // Single precision, and taps below 1e-7 left out.
             assert!((fast - slow).abs() < 2e-3 * slow.max(0.05), "{fast} {slow} at {y}, {x}");
         }
     }
 
-    /// A round hole of 12 pixels (1.2 periods) and an amorphous square: areas within a tenth, each what it is.
+    /// A round hole of 2.2 periods and an amorphous rectangle: areas within a tenth, each what it is.
     #[test]
     fn planted_areas_are_measured() {
         let image = |holes: bool| {
@@ -322,7 +349,15 @@ mod tests {
                 let hole = (y as f64 - 70.0).hypot(x as f64 - 90.0) < 22.0;
                 let amorphous = (140..180).contains(&y) && (60..110).contains(&x);
                 let v = lattice(y as f64, x as f64);
-                (if !holes { v } else if hole { 2.0 } else if amorphous { 10.5 } else { v }) as f32
+                (if !holes {
+                    v
+                } else if hole {
+                    2.0
+                } else if amorphous {
+                    10.5
+                } else {
+                    v
+                }) as f32
                     + ((y * 7919 + x * 104_729) % 97) as f32 * 0.004
             })
         };
@@ -343,7 +378,8 @@ mod tests {
     /// A frame with nothing in it is one hole; one that is saturated is not dark, so it is amorphous.
     #[test]
     fn vacuum_and_saturation_are_no_lattice() {
-        let image = Array2::from_shape_fn((96, 96), |(y, x)| lattice(y as f64, x as f64) as f32 + (x % 3) as f32 * 0.05);
+        let image =
+            Array2::from_shape_fn((96, 96), |(y, x)| lattice(y as f64, x as f64) as f32 + (x % 3) as f32 * 0.05);
         let reference = Reference::of(&image).unwrap();
         let all = 96.0 * 96.0;
         assert_eq!(reference.order(&Array2::zeros((96, 96))).area(0, 1.0).hole_nm2, all);

@@ -1,7 +1,7 @@
 //! Figures of scores: precision against recall, and whether probabilities are what they say.
 
 use super::kinds::show;
-use super::{CLASS_COLOURS, Chart, Figure, Rgb, Series};
+use super::{CLASS_COLOURS, Chart, Corner, Figure, Rgb, Series};
 use crate::detect::{GroupScore, Reliability, Scores};
 use crate::show::{escape_html, table_html};
 use crate::simulate::{DetectionLimit, SpeciesLimit};
@@ -25,9 +25,6 @@ impl Scores {
             series.push(Series::Line { points, colour, width: 2.5, name });
             series.extend(limit.iter().flat_map(|l| of_limit(group, l, colour)));
         }
-        // The whole square, whatever is in it.
-        series.push(Series::Line { points: vec![(0.0, 0.0), (0.0, 1.0)], colour: GREY, width: 0.5, name: None });
-        series.push(Series::Line { points: vec![(0.0, 1.0), (1.0, 1.0)], colour: GREY, width: 0.5, name: None });
         let chart = Chart {
             title: String::new(),
             x_label: "recall".into(),
@@ -36,7 +33,7 @@ impl Scores {
             whole_x: false,
             series,
         };
-        Figure::chart(chart, format!("Precision against recall. {self:?}"))
+        Figure::unit_chart(chart, Corner::LowerLeft, format!("Precision against recall. {self:?}"))
     }
 
     /// Shows the scores in a notebook: a table, precision against recall, and the reliability of probabilities.
@@ -93,7 +90,8 @@ impl Reliability {
                 },
             ],
         };
-        Figure::chart(chart, format!("Reliability of probabilities: expected calibration error {:.3}", self.error))
+        let alt = format!("Reliability of probabilities: expected calibration error {:.3}", self.error);
+        Figure::unit_chart(chart, Corner::LowerRight, alt)
     }
 
     /// Shows the reliability in a notebook: the table and the diagram.

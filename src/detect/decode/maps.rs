@@ -104,7 +104,7 @@ impl Engine<'_> {
                 let seen = stack.slice(s![.., rows.see.0..rows.see.1, columns.see.0..columns.see.1]).to_owned();
                 let tile = (self.predict)(&seen)?;
                 let whole = whole.get_or_insert_with(|| tile.grown(h, w));
-                let mut put = |to: &mut Array4<f32>, from: &Array4<f32>| {
+                let put = |to: &mut Array4<f32>, from: &Array4<f32>| {
                     let inside = |span: &Span| span.keep.0 - span.see.0..span.keep.1 - span.see.0;
                     to.slice_mut(s![.., .., rows.keep.0..rows.keep.1, columns.keep.0..columns.keep.1])
                         .assign(&from.slice(s![.., .., inside(&rows), inside(&columns)]));

@@ -211,7 +211,8 @@ impl Decoder<'_> {
 
     fn found(&self, remainder: &Remainder, maps: &Maps, channel: usize, object: &Object) -> Found {
         let spread = maps.spread.as_ref().map(|s| s[[channel, object.peak.0, object.peak.1]]);
-        let bright = if maps.mean.len_of(Axis(0)) == 1 { remainder.at((object.y, object.x)) > 0.0 } else { channel == 1 };
+        let bright =
+            if maps.mean.len_of(Axis(0)) == 1 { remainder.at((object.y, object.x)) > 0.0 } else { channel == 1 };
         let fitted = self.decoding.refine.then(|| remainder.centre((object.y, object.x))).flatten();
         let (y, x) = fitted.map_or((object.y, object.x), |f| (f.y as f32, f.x as f32));
         Found {

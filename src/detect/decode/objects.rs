@@ -30,7 +30,9 @@ impl Decoding {
         let one = std::f64::consts::PI * (DISC_PERIODS * period).powi(2);
         components(&map.mapv(|p| p >= self.threshold as f32))
             .into_iter()
-            .flat_map(|pixels| if pixels.len() as f64 > 1.2 * one { self.split(map, pixels, period) } else { vec![pixels] })
+            .flat_map(
+                |pixels| if pixels.len() as f64 > 1.2 * one { self.split(map, pixels, period) } else { vec![pixels] },
+            )
             .filter(|pixels| pixels.len() >= self.min_area_px.max(1))
             .map(|pixels| object(map, &pixels))
             .filter(|d| d.y >= edge && d.x >= edge && d.y <= h - edge && d.x <= w - edge)
@@ -54,7 +56,10 @@ impl Decoding {
         for p in &order {
             let (y, x) = at(p);
             let mut near: Vec<usize> = flood
-                .slice(s![y.saturating_sub(1)..(y + 2).min(flood.nrows()), x.saturating_sub(1)..(x + 2).min(flood.ncols())])
+                .slice(s![
+                    y.saturating_sub(1)..(y + 2).min(flood.nrows()),
+                    x.saturating_sub(1)..(x + 2).min(flood.ncols())
+                ])
                 .iter()
                 .filter(|f| **f != usize::MAX)
                 .map(|&f| root(&of, f))
@@ -86,12 +91,7 @@ impl Decoding {
     }
 
     /// Leaves one of those that are nearer to each other than two defects can be: the most probable.
-    pub(super) fn without_duplicates<T>(
-        &self,
-        mut all: Vec<T>,
-        period: f64,
-        of: impl Fn(&T) -> &Object,
-    ) -> Vec<T> {
+    pub(super) fn without_duplicates<T>(&self, mut all: Vec<T>, period: f64, of: impl Fn(&T) -> &Object) -> Vec<T> {
         let apart = (self.apart_periods * period) as f32;
         all.sort_by(|a, b| of(b).probability.total_cmp(&of(a).probability));
         let mut kept: Vec<T> = Vec::with_capacity(all.len());

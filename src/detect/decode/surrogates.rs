@@ -1,11 +1,12 @@
 //! How many detections noise alone gives: what the detector finds in frames that look like the movie's but hold no defect.
 
+use super::super::bands::periodic_part;
 use super::super::evidence::{strength, surrogate};
 use super::super::order::{Kind, Reference};
-use super::super::bands::periodic_part;
+use super::super::periodicity::disc;
+use super::Decoder;
 use super::maps::Engine;
 use super::prepare::{Preparation, Prepared};
-use super::Decoder;
 use crate::defects::{Alarm, FalseAlarms, Rows};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Movie;
@@ -43,6 +44,8 @@ impl Default for Surrogates {
 
 /// Standard deviation of the window in which the lattice counts as one, in periods: that of the labels.
 const WINDOW_PERIODS: f64 = 2.5;
+/// Radius of what a defect has changed, in periods: its column and a good part of the next.
+const FOUND_PERIODS: f64 = 0.6;
 /// Fewer cells to draw from are too few.
 const LEAST_CELLS: usize = 20;
 
@@ -98,9 +101,10 @@ pub(super) fn count(
         let frame = decoder.preparation.frame(&movie.frame(index)?)?;
         let parts = Parts::of(&frame, reference);
         let taken: Vec<(f32, f32)> = rows.places(index as u32).collect();
-        let mut images = vec![surrogate(&parts.periodic, &parts.rest, &mut rng)];
-        images.extend(resampled(&parts, &frame, reference, &taken, &mut rng));
-        for (kind, image) in images.into_iter().enumerate() {
+        let sites = resampled(&parts, &frame, reference, &taken, &mut rng);
+        let rest = without(&parts.rest, &taken, sites.as_ref(), reference.period);
+        let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
+        for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
             let surrogate = decoder.preparation.image(image, index as u32, movie.calibration());
             kinds[kind].push(detections(decoder, &surrogate, engine)?);
         }
@@ -134,8 +138,19 @@ impl Parts {
     }
 }
 
-/// The lattice with the remainder of another cell in each of its cells, scaled as the noise at either place is strong; none
-/// where too few cells are lattice without detection.
+/// The remainder with what was found taken out, or noise would have the power of the defects: other cells' remainder, if
+/// there is any, stands in its place.
+fn without(rest: &Array2<f32>, taken: &[(f32, f32)], others: Option<&Array2<f32>>, period: f64) -> Array2<f32> {
+    let mut found = Array2::from_elem(rest.dim(), false);
+    for &(y, x) in taken {
+        disc(&mut found, y, x, (FOUND_PERIODS * period) as f32, |f| *f = true);
+    }
+    let instead = |at: (usize, usize)| others.map_or(0.0, |o| o[at]);
+    Array2::from_shape_fn(rest.dim(), |at| if found[at] { instead(at) } else { rest[at] })
+}
+
+/// For each cell the remainder of another, scaled as the noise at either place is strong; none where too few cells are
+/// lattice without detection.
 fn resampled(
     parts: &Parts,
     frame: &Prepared,
@@ -147,7 +162,8 @@ fn resampled(
     let (h, w) = parts.rest.dim();
     let apart = reference.period as f32;
     let good = |&(u, v): &(i64, i64)| {
-        let corners = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)].map(|c| cells.place(u as f64 + c.0, v as f64 + c.1));
+        let corners =
+            [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)].map(|c| cells.place(u as f64 + c.0, v as f64 + c.1));
         // A shift is rounded to whole pixels.
         let inside = |(y, x): (f64, f64)| y >= 1.0 && x >= 1.0 && y <= h as f64 - 2.0 && x <= w as f64 - 2.0;
         let (y, x) = cells.place(u as f64 + 0.5, v as f64 + 0.5);
@@ -174,7 +190,7 @@ fn resampled(
         let (dy, dx) = shifts.get(&cells.cell(y, x)).copied().unwrap_or_default();
         let at = |i: usize, d: i64, n: usize| (i as i64 + d).clamp(0, n as i64 - 1) as usize;
         let donor = [at(y, dy, h), at(x, dx, w)];
-        parts.periodic[[y, x]] + parts.rest[donor] * strength[[y, x]] / strength[donor].max(f32::MIN_POSITIVE)
+        parts.rest[donor] * strength[[y, x]] / strength[donor].max(f32::MIN_POSITIVE)
     }))
 }
 
@@ -215,6 +231,15 @@ impl Cells {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Where something was found the others' remainder stands; nothing else is touched.
+    #[test]
+    fn what_was_found_is_taken_out() {
+        let (rest, others) = (Array2::from_elem((30, 30), 1.0), Array2::from_elem((30, 30), 2.0));
+        let out = without(&rest, &[(10.0, 12.0)], Some(&others), 10.0);
+        assert_eq!((out[[10, 12]], out[[10, 18]], out[[10, 19]], out[[25, 25]]), (2.0, 2.0, 1.0, 1.0));
+        assert_eq!(without(&rest, &[(10.0, 12.0)], None, 10.0)[[10, 12]], 0.0);
+    }
 
     #[test]
     fn chosen_frames_are_spread_evenly() {

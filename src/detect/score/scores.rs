@@ -211,8 +211,11 @@ impl Scores {
         };
         let mut columns: Vec<polars::prelude::Column> = vec![
             Series::new("group".into(), rows.iter().map(|r| r.group.name.as_str()).collect::<Vec<_>>()).into(),
-            Series::new("species".into(), rows.iter().map(|r| r.species.map(|s| s.species.as_str())).collect::<Vec<_>>())
-                .into(),
+            Series::new(
+                "species".into(),
+                rows.iter().map(|r| r.species.map(|s| s.species.as_str())).collect::<Vec<_>>(),
+            )
+            .into(),
             count("instances", &|r| Some(r.instances() as u32)),
             count("hits", &|r| r.whole().map(|g| g.score.hits as u32)),
             count("false_alarms", &|r| r.whole().map(|g| g.score.false_alarms as u32)),
@@ -297,7 +300,8 @@ impl Tally {
 
     fn score(&self, g: usize, resamples: &[Tally], name: String) -> GroupScore {
         let counts = &self.groups[g];
-        let interval = |of: &dyn Fn(&Counts) -> f64| Interval::of(of(counts), resamples.iter().map(|t| of(&t.groups[g])));
+        let interval =
+            |of: &dyn Fn(&Counts) -> f64| Interval::of(of(counts), resamples.iter().map(|t| of(&t.groups[g])));
         let species = counts.species.iter().map(|(name, [_, all])| SpeciesRecall {
             species: name.clone(),
             instances: *all as usize,
@@ -332,7 +336,8 @@ impl Interval {
     fn of(value: f64, resampled: impl Iterator<Item = f64>) -> Interval {
         let mut all: Vec<f64> = resampled.filter(|v| v.is_finite()).collect();
         all.sort_by(f64::total_cmp);
-        let at = |p: f64| all.get((p * all.len().saturating_sub(1) as f64).round() as usize).copied().unwrap_or(f64::NAN);
+        let at =
+            |p: f64| all.get((p * all.len().saturating_sub(1) as f64).round() as usize).copied().unwrap_or(f64::NAN);
         Interval { value, low: at(0.025), high: at(0.975) }
     }
 }
@@ -376,6 +381,7 @@ mod tests {
     use super::super::truth::{Standing, TrueSite};
     use super::*;
     use proptest::prelude::*;
+    use rand::Rng;
 
     /// A frame with `defects` V_S of which `found` are found, at 0.6 px, and `wrong` detections on perfect S.
     fn frame(defects: usize, found: usize, wrong: usize) -> (FrameTruth, Vec<Detection>) {
@@ -389,7 +395,12 @@ mod tests {
                 Standing::Perfect
             },
         };
-        let at = |i: usize| Detection { y_px: 0.6, x_px: 10.0 * i as f32, bright: false, probability: 0.5 + 0.01 * i as f32 };
+        let at = |i: usize| Detection {
+            y_px: 0.6,
+            x_px: 10.0 * i as f32,
+            bright: false,
+            probability: 0.5 + 0.01 * i as f32,
+        };
         let detections = (0..found).chain(defects..defects + wrong).map(at).collect();
         (FrameTruth { sites: (0..defects + wrong).map(site).collect(), within_px: 3.0 }, detections)
     }
@@ -417,7 +428,9 @@ mod tests {
         let scores = Scores::of_detections(&[vec![frame(4, 3, 1), frame(4, 4, 0)]], ("W", "S")).unwrap();
         assert_eq!((scores.over, scores.units), ("frames", 2));
         assert!(format!("{scores:?}").contains("too narrow"));
-        assert!(Scores::of_detections(&[], ("W", "S")).is_err() && Scores::of_detections(&[vec![]], ("W", "S")).is_err());
+        assert!(
+            Scores::of_detections(&[], ("W", "S")).is_err() && Scores::of_detections(&[vec![]], ("W", "S")).is_err()
+        );
     }
 
     /// With binomial counts in 30 movies the bootstrap's interval is that of the binomial, 1.96 standard errors to either
@@ -425,9 +438,8 @@ mod tests {
     #[test]
     fn intervals_are_as_wide_as_the_scatter() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let movies: Vec<ScoredMovie> = (0..30)
-            .map(|_| vec![frame(50, (0..50).filter(|_| rng.r#gen_bool(0.7)).count(), 0)])
-            .collect();
+        let movies: Vec<ScoredMovie> =
+            (0..30).map(|_| vec![frame(50, (0..50).filter(|_| rng.r#gen_bool(0.7)).count(), 0)]).collect();
         let recall = Scores::of_detections(&movies, ("W", "S")).unwrap().group(Group::DarkOnMobile).unwrap().recall;
         let expected = 2.0 * 1.96 * (0.7_f64 * 0.3 / 1500.0).sqrt();
         assert!(((recall.high - recall.low) / expected - 1.0).abs() < 0.3, "{recall:?}, {expected}");

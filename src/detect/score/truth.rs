@@ -225,7 +225,9 @@ impl Detection {
     pub fn of(defects: &Defects, frame: u32) -> Result<Vec<Detection>> {
         let table = defects.table();
         let sign = table.column("sign").map_err(|_| {
-            Error::data("the table has no column sign: find the defects again (detector.find(&movie)?) to score by sign")
+            Error::data(
+                "the table has no column sign: find the defects again (detector.find(&movie)?) to score by sign",
+            )
         })?;
         let (sign, frames) = (sign.str()?, table.column("frame")?.u32()?);
         let (y, x) = (table.column("y_px")?.f32()?, table.column("x_px")?.f32()?);
@@ -279,9 +281,8 @@ mod tests {
                 at(0.0, 31.0, false, 0.99), // not judged
             ])
             .unwrap();
-        let of = |group: Group, hit: bool| {
-            judged.iter().filter(|j| j.group == group && j.error_px.is_some() == hit).count()
-        };
+        let of =
+            |group: Group, hit: bool| judged.iter().filter(|j| j.group == group && j.error_px.is_some() == hit).count();
         assert_eq!((of(Group::DarkOnHost, true), of(Group::DarkOnHost, false)), (1, 2));
         assert_eq!((of(Group::DarkOnMobile, true), of(Group::DarkOnMobile, false)), (0, 0));
         assert_eq!((of(Group::Bright, true), of(Group::Bright, false)), (0, 2));

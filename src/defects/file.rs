@@ -1,8 +1,9 @@
-//! Defects on disk: one folder with `defects.parquet` and `patches.safetensors`.
+//! Defects on disk: one folder with `defects.parquet`, `patches.safetensors` and, from a detector, `areas.parquet`.
 
-use super::Defects;
+use super::{Areas, Defects, FalseAlarms};
 use crate::error::{Error, Result};
 use crate::file::{Arrays, temporary, write_whole};
+use crate::movie::Calibration;
 use ndarray::Array3;
 use polars::prelude::DataFrame;
 use polars_io::SerReader;
@@ -48,6 +49,9 @@ impl Defects {
         std::fs::create_dir_all(&partial).map_err(io("create"))?;
         write_parquet(&self.table, partial.join("defects.parquet"))?;
         self.write_patches(&partial.join("patches.safetensors"))?;
+        if let Some(areas) = &self.areas {
+            write_parquet(&areas.table()?, partial.join("areas.parquet"))?;
+        }
         if folder.exists() {
             let old = temporary(&folder.with_extension("old"));
             std::fs::rename(folder, &old).map_err(io("replace"))?;
@@ -64,25 +68,52 @@ impl Defects {
     pub fn load(folder: impl AsRef<Path>) -> Result<Defects> {
         let folder = folder.as_ref();
         let table = read_parquet(folder.join("defects.parquet"))?;
-        let (patches, nm_per_px) = read_patches(&folder.join("patches.safetensors"))?;
-        Defects::new(table, patches, nm_per_px)
+        let Patches { patches, nm_per_px, false_alarms, calibration } =
+            read_patches(&folder.join("patches.safetensors"))?;
+        let path = folder.join("areas.parquet");
+        let areas = match calibration {
+            Some(calibration) if path.exists() => Some(
+                Areas::from_table(&read_parquet(&path)?, calibration)
+                    .map_err(|e| Error::format(path, format!("does not hold areas: {e}")))?,
+            ),
+            _ => None,
+        };
+        Ok(Defects { areas, false_alarms, ..Defects::new(table, patches, nm_per_px)? })
     }
 
     fn write_patches(&self, path: &Path) -> Result<()> {
         let values = self.patches.iter().copied().collect();
         let arrays = BTreeMap::from([("patches".to_string(), (self.patches.shape().to_vec(), values))]);
-        let header = HashMap::from([("nm_per_px".to_string(), self.patch_nm_per_px.to_string())]);
+        let mut header = HashMap::from([("nm_per_px".to_string(), self.patch_nm_per_px.to_string())]);
+        let json = |e: serde_json::Error| Error::format(path, e.to_string());
+        if let Some(alarms) = &self.false_alarms {
+            header.insert("false_alarms".into(), serde_json::to_string(alarms).map_err(json)?);
+        }
+        if let Some(areas) = &self.areas {
+            header.insert("calibration".into(), serde_json::to_string(&areas.calibration()).map_err(json)?);
+        }
         Arrays { header, arrays }.write(path)
     }
 }
 
-fn read_patches(path: &Path) -> Result<(Array3<f32>, f64)> {
+/// What `patches.safetensors` holds.
+struct Patches {
+    patches: Array3<f32>,
+    nm_per_px: f64,
+    false_alarms: Option<FalseAlarms>,
+    calibration: Option<Calibration>,
+}
+
+fn read_patches(path: &Path) -> Result<Patches> {
     let mut stored = Arrays::read(path, "patches")?;
     let nm_per_px = stored.header.get("nm_per_px").and_then(|v| v.parse().ok());
+    let false_alarms = stored.header.get("false_alarms").and_then(|v| serde_json::from_str(v).ok());
+    let calibration = stored.header.get("calibration").and_then(|v| serde_json::from_str(v).ok());
     match (stored.arrays.remove("patches"), nm_per_px) {
         (Some((shape, values)), Some(nm_per_px)) if shape.len() == 3 => {
-            let patches = Array3::from_shape_vec((shape[0], shape[1], shape[2]), values);
-            patches.map(|patches| (patches, nm_per_px)).map_err(|e| Error::format(path, e.to_string()))
+            let patches = Array3::from_shape_vec((shape[0], shape[1], shape[2]), values)
+                .map_err(|e| Error::format(path, e.to_string()))?;
+            Ok(Patches { patches, nm_per_px, false_alarms, calibration })
         }
         _ => Err(Error::format(path, "does not hold patches of shape (defects, height, width) with their scale")),
     }

@@ -1,25 +1,37 @@
 //! Defects: the table, and the crops that go with its rows.
 
+mod alarms;
+mod areas;
 mod file;
+mod rows;
 
+pub use alarms::{Alarm, FalseAlarms};
+pub use areas::{Area, Areas};
 pub use file::{read_parquet, write_parquet};
+pub(crate) use rows::{Found, Rows};
 
 use crate::error::{Error, Result};
-use crate::movie::Calibration;
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array3, ArrayView2, Axis};
 use polars::prelude::{BooleanChunked, Column, DataFrame, NamedFrom, Series};
 
 /// Every defect that was found: a Polars table with one row each, and a patch (crop) per row.
 ///
 /// Columns: `defect` u64 (number), `frame` u32, `time_s` f64, `y_px`, `x_px`, `y_nm`, `x_nm` f32 (centre),
-/// `area_px` u32, `probability` f32; classifying adds `class` u32 and, for mixtures, `class_probability` f64.
-/// Lengths "in nm" are in pixels where the movie is not calibrated. Patches are normalised (slow background removed,
+/// `area_px` u32, `probability` f32, and from a detector `sign` (`dark` or `bright`: what is left at the place when the
+/// lattice is taken out), `probability_spread` f32 where several networks were asked (the standard deviation of what they
+/// say) and `position_error_px` f32 where centres were fitted (null where the fit failed); classifying adds `class` u32
+/// and, for mixtures, `class_probability` f64. Lengths "in nm" are in pixels where the movie is not calibrated. Patches are normalised (slow background removed,
 /// unit variance) and cut from the binned frame.
+///
+/// What a detector found of a movie also says what noise alone would have given ([`Defects::false_alarms`]) and how much of
+/// each frame was no lattice ([`Defects::areas`]); both go along with every step.
 #[derive(Clone)]
 pub struct Defects {
     table: DataFrame,
     patches: Array3<f32>,
     patch_nm_per_px: f64,
+    pub(crate) areas: Option<Areas>,
+    pub(crate) false_alarms: Option<FalseAlarms>,
 }
 
 impl Defects {
@@ -40,7 +52,26 @@ impl Defects {
                 return Err(Error::data(format!("the table has no column {name}, so it is not a table of defects")));
             }
         }
-        Ok(Defects { table, patches, patch_nm_per_px })
+        Ok(Defects { table, patches, patch_nm_per_px, areas: None, false_alarms: None })
+    }
+
+    /// The same movie's defects with other rows or columns.
+    fn with(&self, table: DataFrame, patches: Array3<f32>) -> Result<Defects> {
+        let new = Defects::new(table, patches, self.patch_nm_per_px)?;
+        Ok(Defects { areas: self.areas.clone(), false_alarms: self.false_alarms.clone(), ..new })
+    }
+
+    /// How much of each frame was lattice, hole and amorphous; none where no detector said.
+    #[must_use]
+    pub fn areas(&self) -> Option<&Areas> {
+        self.areas.as_ref()
+    }
+
+    /// How many detections noise alone gives, in frames like these but without defects; none where that was not counted.
+    /// Of rows that were filtered it is an upper bound.
+    #[must_use]
+    pub fn false_alarms(&self) -> Option<&FalseAlarms> {
+        self.false_alarms.as_ref()
     }
 
     /// The table.
@@ -102,7 +133,7 @@ impl Defects {
         }
         let rows: Vec<usize> = (0..keep.len()).filter(|&i| keep[i]).collect();
         let table = self.table.filter(&BooleanChunked::new("keep".into(), keep))?;
-        Defects::new(table, self.patches.select(Axis(0), &rows), self.patch_nm_per_px)
+        self.with(table, self.patches.select(Axis(0), &rows))
     }
 
     /// The same defects with a column added or replaced.
@@ -112,7 +143,22 @@ impl Defects {
     pub fn with_column(&self, column: impl Into<Column>) -> Result<Defects> {
         let mut table = self.table.clone();
         table.with_column(column.into())?;
-        Defects::new(table, self.patches.clone(), self.patch_nm_per_px)
+        self.with(table, self.patches.clone())
+    }
+
+    /// How many there are, what noise alone would give, and where the lattice has gone, in a line.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = match self.per_frame().map_or(0, |t| t.height()) {
+            1 => format!("{} defects in 1 frame", self.len()),
+            n => format!("{} defects in {n} frames", self.len()),
+        };
+        if let Some(alarms) = &self.false_alarms {
+            text.push_str(&format!(". {alarms}"));
+        }
+        if let Some(areas) = &self.areas {
+            text.push_str(&format!(". {areas}"));
+        }
+        text
     }
 
     /// Defects per frame: a table with columns `frame` and `defects`, one row per frame that has any.
@@ -130,64 +176,9 @@ impl Defects {
     }
 }
 
-/// Gathers defects while frames are decoded.
-pub(crate) struct Rows {
-    patch_px: usize,
-    bin: usize,
-    calibration: Calibration,
-    frame: Vec<u32>,
-    y: Vec<f32>,
-    x: Vec<f32>,
-    area: Vec<u32>,
-    probability: Vec<f32>,
-    patches: Vec<f32>,
-}
-
-impl Rows {
-    pub(crate) fn new(patch_px: usize, bin: usize, calibration: Calibration) -> Rows {
-        let none = (vec![], vec![], vec![], vec![], vec![], vec![]);
-        let (frame, y, x, area, probability, patches) = none;
-        Rows { patch_px, bin, calibration, frame, y, x, area, probability, patches }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.frame.len()
-    }
-
-    /// Adds a defect whose centre and area are in pixels of the binned frame.
-    pub(crate) fn push(&mut self, frame: u32, (y, x): (f32, f32), area: usize, probability: f32, patch: Array2<f32>) {
-        let by = self.bin as f32;
-        self.frame.push(frame);
-        self.y.push((y + 0.5) * by - 0.5);
-        self.x.push((x + 0.5) * by - 0.5);
-        self.area.push((area * self.bin * self.bin) as u32);
-        self.probability.push(probability);
-        self.patches.extend(patch);
-    }
-
-    pub(crate) fn finish(self) -> Result<Defects> {
-        let n = self.len();
-        let nm = |px: &[f32]| px.iter().map(|&v| self.calibration.to_nm(f64::from(v)) as f32).collect::<Vec<_>>();
-        let time: Vec<f64> = self.frame.iter().map(|&f| self.calibration.time_s(f)).collect();
-        let columns: Vec<Column> = vec![
-            Series::new("defect".into(), (0..n as u64).collect::<Vec<_>>()).into(),
-            Series::new("frame".into(), &self.frame).into(),
-            Series::new("time_s".into(), time).into(),
-            Series::new("y_px".into(), &self.y).into(),
-            Series::new("x_px".into(), &self.x).into(),
-            Series::new("y_nm".into(), nm(&self.y)).into(),
-            Series::new("x_nm".into(), nm(&self.x)).into(),
-            Series::new("area_px".into(), &self.area).into(),
-            Series::new("probability".into(), &self.probability).into(),
-        ];
-        let patches = Array3::from_shape_vec((n, self.patch_px, self.patch_px), self.patches)
-            .map_err(|e| Error::data(format!("patches do not fit their table: {e}")))?;
-        Defects::new(DataFrame::new(n, columns)?, patches, self.calibration.to_nm(self.bin as f64))
-    }
-}
-
 impl std::fmt::Debug for Defects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} defects\n{}", self.len(), self.table)
+        writeln!(f, "{}", self.summary())?;
+        write!(f, "{}", self.table)
     }
 }

@@ -90,7 +90,7 @@ impl Evidence {
         let mut surrogates = Vec::with_capacity(self.surrogates);
         for i in 0..self.surrogates {
             progress.update(i, self.surrogates, "");
-            let image = surrogate(&parts, &mut rng);
+            let image = surrogate(&parts.periodic, &parts.rest, &mut rng);
             let doing = || format!("after {i} of {} surrogate frames", self.surrogates);
             let parts = self.take_apart(&image, &lattice, by).map_err(|e| e.while_doing(doing, EARLIER))?;
             surrogates.push(self.difference(&parts, &lattice, by)?.1);
@@ -179,25 +179,25 @@ fn column_sum(rest: &Array2<f32>, (cy, cx): (f32, f32), column: f32, first_row: 
 }
 
 /// The same lattice, with noise of the same spectrum and the same strength at every intensity, but no defect.
-fn surrogate(parts: &Parts, rng: &mut ChaCha8Rng) -> Array2<f32> {
-    let strength = strength(parts);
-    let mut spectrum = (&parts.rest / &strength).mapv(|v| Complex32::new(v, 0.0));
+pub(super) fn surrogate(periodic: &Array2<f32>, rest: &Array2<f32>, rng: &mut ChaCha8Rng) -> Array2<f32> {
+    let strength = strength(periodic, rest);
+    let mut spectrum = (rest / &strength).mapv(|v| Complex32::new(v, 0.0));
     // The transform of white noise has the random phases, and the symmetry of a real image.
-    let mut phases = Array2::from_shape_simple_fn(parts.rest.dim(), || Complex32::new(normal(rng), 0.0));
+    let mut phases = Array2::from_shape_simple_fn(rest.dim(), || Complex32::new(normal(rng), 0.0));
     fft2(&mut spectrum, false);
     fft2(&mut phases, false);
     Zip::from(&mut spectrum).and(&phases).for_each(|s, p| *s = p * (s.norm() / p.norm().max(f32::MIN_POSITIVE)));
     fft2(&mut spectrum, true);
     let scale = 1.0 / spectrum.len() as f32;
     let noise = spectrum.mapv(|c| c.re * scale);
-    &parts.periodic + &(noise * strength)
+    periodic + &(noise * strength)
 }
 
 /// Standard deviation of the noise at each pixel: a straight line of variance over expected intensity, as counts have.
-fn strength(parts: &Parts) -> Array2<f32> {
-    let n = parts.rest.len() as f64;
+pub(super) fn strength(periodic: &Array2<f32>, rest: &Array2<f32>) -> Array2<f32> {
+    let n = rest.len() as f64;
     let (mut sx, mut sy, mut sxx, mut sxy) = (0.0, 0.0, 0.0, 0.0);
-    for (&level, &rest) in parts.periodic.iter().zip(&parts.rest) {
+    for (&level, &rest) in periodic.iter().zip(rest) {
         let (x, y) = (f64::from(level), f64::from(rest) * f64::from(rest));
         sx += x;
         sy += y;
@@ -206,7 +206,7 @@ fn strength(parts: &Parts) -> Array2<f32> {
     }
     let slope = ((n * sxy - sx * sy) / (n * sxx - sx * sx).max(f64::MIN_POSITIVE)).max(0.0);
     let (mean_x, mean_y) = (sx / n, sy / n);
-    parts.periodic.mapv(|level| {
+    periodic.mapv(|level| {
         let variance = mean_y + slope * (f64::from(level) - mean_x);
         variance.max(0.05 * mean_y).sqrt() as f32
     })

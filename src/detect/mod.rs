@@ -4,6 +4,7 @@
 mod adam;
 mod augment;
 mod cell;
+mod bands;
 mod checkpoint;
 mod components;
 mod decode;
@@ -23,6 +24,7 @@ mod memory;
 mod network;
 mod gain;
 mod noise;
+mod order;
 mod periodicity;
 mod plant;
 mod predict;
@@ -40,7 +42,7 @@ mod waves;
 use crate::filter;
 
 pub use augment::Augment;
-pub use decode::Decoding;
+pub use decode::{Decoding, Stream, Surrogates, too_bright};
 pub use detector::Detector;
 pub use evidence::{Evidence, SplitHalf};
 pub use labels::{LabelSource, Labels, Region, Sign};
@@ -52,8 +54,11 @@ pub use memory::HeldOut;
 pub use network::Architecture;
 pub use plant::{On, Plant, Planting};
 pub use published::{PublishedMask, published_mask};
-pub use score::{Score, score};
 pub use strain::{GeometricPhase, Strain};
+pub use score::{
+    Detection, FrameTruth, Group, GroupScore, Interval, Reliability, ReliabilityBin, Score, ScoredMovie, Scores,
+    SpeciesRecall, Standing, TrueSite, score,
+};
 pub use texture::Texture;
 pub use trainer::Trainer;
 pub use training::{Channel, Output, Schedule, Training};

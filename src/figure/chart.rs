@@ -1,7 +1,7 @@
 //! Lines, bars and marker lines on labelled axes.
 
 use super::theme::{FAINT, INK, Rgb, TEXT, colour, text};
-use SeriesLabelPosition::{UpperLeft, UpperRight};
+use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::{
@@ -18,6 +18,13 @@ pub(crate) enum Series {
     Bars { points: Vec<(f64, f64)>, width: f64, colour: Rgb, name: Option<String> },
     /// A vertical line at x.
     Marker { x: f64, colour: Rgb, name: String },
+}
+
+/// Where a legend may lie below what is drawn.
+#[derive(Clone, Copy)]
+pub(crate) enum Corner {
+    LowerLeft,
+    LowerRight,
 }
 
 /// Series on common axes.
@@ -90,6 +97,20 @@ impl Chart {
         let x = (x0..x1).log_scale().with_key_points(ticks);
         // What grows over decades leaves its upper left corner free.
         self.draw_on(area, scale, (x, count), y.clone(), y.start, UpperLeft)
+    }
+
+    /// Both axes from 0 to 1, whatever is drawn.
+    pub(super) fn draw_in_square<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        scale: f64,
+        corner: Corner,
+    ) -> Drawn<DB> {
+        let legend = match corner {
+            Corner::LowerLeft => LowerLeft,
+            Corner::LowerRight => LowerRight,
+        };
+        self.draw_on(area, scale, (0.0..1.03, 6), 0.0..1.05, 0.0, legend)
     }
 
     /// A linear y axis, with room for the legend.

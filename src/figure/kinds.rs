@@ -1,12 +1,11 @@
 //! The figure of each kind of value, and how the value shows itself in a notebook.
 
-use super::{CLASS_COLOURS, Chart, ColourMap, DEFECT, Figure, Mark, Series, Tile, Tiles};
+use super::{CLASS_COLOURS, Chart, ColourMap, Figure, Mark, Series, Tile, Tiles};
 use crate::classify::{Classes, Components};
-use crate::defects::Defects;
 use crate::detect::{Detector, SplitHalf};
 use crate::error::Result;
 use crate::movie::{Frame, Movie};
-use crate::show::{emit_html, escape_html, table_html};
+use crate::show::{emit_html, escape_html};
 
 /// Longer side of a single image, in CSS pixels.
 const LARGE: f64 = 460.0;
@@ -112,82 +111,6 @@ impl Detector {
     /// Shows the detector in a notebook: what it was trained on, and its loss curve.
     pub fn evcxr_display(&self) {
         show(&format!("{self:?}"), "", &[Ok(self.figure())]);
-    }
-}
-
-impl Defects {
-    /// The defects of one frame over it; with classes, each in its class's colour.
-    ///
-    /// # Errors
-    /// If the table's columns have lost their types.
-    pub fn figure(&self, frame: &Frame) -> Result<Figure> {
-        let places = self.positions(frame.index)?;
-        let classes = self.classes_in(frame.index)?;
-        let calibration = frame.calibration.nm_per_px;
-        let radius = (0.09 * self.patches().dim().1 as f64 * self.patch_nm_per_px() / calibration) as f32;
-        let mut tile = tile(frame, caption(frame));
-        tile.marks = places
-            .iter()
-            .enumerate()
-            .map(|(i, &(y, x))| {
-                let colour = classes.as_ref().map_or(DEFECT, |c| CLASS_COLOURS[c[i] as usize % CLASS_COLOURS.len()]);
-                Mark { y, x, radius, colour }
-            })
-            .collect();
-        let legend = match &classes {
-            None => vec![(DEFECT, format!("defect ({})", places.len()))],
-            Some(classes) => (0..=classes.iter().copied().max().unwrap_or(0))
-                .map(|c| {
-                    let count = classes.iter().filter(|&&k| k == c).count();
-                    (CLASS_COLOURS[c as usize % CLASS_COLOURS.len()], format!("class {c} ({count})"))
-                })
-                .collect(),
-        };
-        Ok(single(tile, legend, format!("{} defects marked in {}", places.len(), caption(frame))))
-    }
-
-    fn classes_in(&self, frame: u32) -> Result<Option<Vec<u32>>> {
-        let Ok(column) = self.table().column("class") else {
-            return Ok(None);
-        };
-        let (classes, frames) = (column.u32()?, self.table().column("frame")?.u32()?);
-        let inside = (0..self.len()).filter(|&i| frames.get(i) == Some(frame));
-        Ok(Some(inside.map(|i| classes.get(i).unwrap_or(0)).collect()))
-    }
-
-    /// Number of defects in each frame.
-    ///
-    /// # Errors
-    /// If the table's columns have lost their types.
-    pub fn counts_figure(&self) -> Result<Figure> {
-        let table = self.per_frame()?;
-        let (frames, counts) = (table.column("frame")?.u32()?, table.column("defects")?.u32()?);
-        let points =
-            frames.iter().zip(counts.iter()).filter_map(|(f, n)| Some((f64::from(f?), f64::from(n?)))).collect();
-        let chart = Chart {
-            title: String::new(),
-            x_label: "frame".into(),
-            y_label: "defects".into(),
-            log_y: false,
-            whole_x: true,
-            series: vec![Series::Bars { points, width: 0.8, colour: CLASS_COLOURS[6], name: None }],
-        };
-        Ok(Figure::chart(chart, "Number of defects in each frame"))
-    }
-
-    /// Shows the defects in a notebook: the table's head and tail and, for a movie, the count per frame.
-    pub fn evcxr_display(&self) {
-        let several = self.per_frame().is_ok_and(|t| t.height() > 1);
-        let figures: Vec<_> = several.then(|| self.counts_figure()).into_iter().collect();
-        show(&format!("{} defects in {}", self.len(), frames(self)), &table_html(self.table()), &figures);
-    }
-}
-
-/// "6 frames", or "1 frame".
-fn frames(defects: &Defects) -> String {
-    match defects.per_frame().map_or(0, |t| t.height()) {
-        1 => "1 frame".into(),
-        n => format!("{n} frames"),
     }
 }
 

@@ -3,16 +3,18 @@
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
 mod chart;
+mod defects;
 mod drift;
 mod kinds;
 mod labels;
 mod recording;
+mod scores;
 mod simulated;
 mod theme;
 mod tiles;
 mod training;
 
-pub(crate) use chart::{Chart, Series};
+pub(crate) use chart::{Chart, Corner, Series};
 pub(crate) use theme::{BRIGHT, CLASS_COLOURS, DARK, DEFECT, Rgb};
 pub(crate) use tiles::{ColourMap, Mark, Tile, Tiles};
 
@@ -38,6 +40,8 @@ enum Plot {
     Chart(Chart),
     /// With a logarithmic x axis.
     LogChart(Chart),
+    /// Of fractions against fractions.
+    UnitChart(Chart, Corner),
 }
 
 impl Figure {
@@ -55,6 +59,11 @@ impl Figure {
         Figure { plot: Arc::new(Plot::LogChart(chart)), width: 620, height: 340, alt: alt.into() }
     }
 
+    /// A chart whose axes both go from 0 to 1, with the legend in a corner that is likely to be free.
+    pub(crate) fn unit_chart(chart: Chart, legend: Corner, alt: impl Into<String>) -> Figure {
+        Figure { plot: Arc::new(Plot::UnitChart(chart, legend)), width: 480, height: 420, alt: alt.into() }
+    }
+
     /// Width and height in CSS pixels (96 to the inch).
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -70,6 +79,7 @@ impl Figure {
             Plot::Tiles(tiles) => tiles.draw(&area, scale),
             Plot::Chart(chart) => chart.draw(&area, scale),
             Plot::LogChart(chart) => chart.draw_over_decades(&area, scale),
+            Plot::UnitChart(chart, legend) => chart.draw_in_square(&area, scale, *legend),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

@@ -1,5 +1,13 @@
 //! How good detections are, where the truth is known.
 
+mod reliability;
+mod scores;
+mod truth;
+
+pub use reliability::{Reliability, ReliabilityBin};
+pub use scores::{GroupScore, Interval, ScoredMovie, Scores, SpeciesRecall};
+pub use truth::{Detection, FrameTruth, Group, Standing, TrueSite};
+
 use crate::error::{Result, check};
 
 /// Precision, recall and F1 of detections against the truth.

@@ -1,0 +1,234 @@
+//! From frames to a table of defects.
+
+mod fit;
+mod maps;
+mod objects;
+mod options;
+mod prepare;
+mod remainder;
+mod stream;
+mod surrogates;
+
+pub use options::Decoding;
+pub use remainder::too_bright;
+pub use stream::Stream;
+pub use surrogates::Surrogates;
+
+use super::augment::bilinear;
+use super::detector::Detector;
+use super::network::{FIELD, STRIDE};
+use super::order::Kind;
+use crate::defects::{Area, Areas, Defects, Found, Rows};
+use crate::error::{Error, Result};
+use crate::movie::{Frame, Movie};
+use crate::progress::{EARLIER, Progress, Reporter};
+use maps::{AT_ONCE_CPU, AT_ONCE_GPU, Engine, Maps};
+use ndarray::{Array2, Axis};
+use objects::Object;
+use prepare::{Preparation, Prepared};
+use remainder::Remainder;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+impl Detector {
+    /// Finds the defects of every frame. What noise alone would have given comes along
+    /// ([`Defects::false_alarms`]), and how much of each frame was lattice, hole and amorphous ([`Defects::areas`]).
+    ///
+    /// Frames are read ahead while the network runs. Where a frame is no lattice, nothing counts as a point defect.
+    ///
+    /// # Errors
+    /// If a frame cannot be read, holds NaN, or is smaller than what the network looks at; if the movie shows no lattice
+    /// and a frame is constant.
+    pub fn find(&self, movie: &Movie) -> Result<Defects> {
+        self.find_with(movie, &Decoding::default(), &mut Reporter::new("finding defects", "frames"))
+    }
+
+    /// Finds the defects of every frame, with options of choice, telling `progress`.
+    ///
+    /// # Errors
+    /// As [`Detector::find`], and if an option is out of range.
+    pub fn find_with(&self, movie: &Movie, decoding: &Decoding, progress: &mut dyn Progress) -> Result<Defects> {
+        decoding.validate()?;
+        let preparation = self.preparation().with_reference_of(movie);
+        let decoder = Decoder { decoding, preparation: &preparation };
+        let mut gathered = Gathered::new(decoding, &preparation, movie);
+        let begun = Instant::now();
+        progress.update(0, movie.len(), "");
+        self.engine(decoding, |engine| {
+            self.walk(movie, &decoder, engine, &mut gathered, progress)?;
+            let alarms = surrogates::count(&decoder, movie, engine, &gathered.rows, progress)?;
+            let rate = movie.len() as f64 / begun.elapsed().as_secs_f64().max(1e-9);
+            let note = format!("{} defects, {rate:.1} frames/s", gathered.rows.len());
+            progress.update(movie.len(), movie.len(), &note);
+            gathered.rows.finish(Some(Areas::new(gathered.areas, movie.calibration())), alarms)
+        })
+    }
+
+    /// The network's probability map of one frame, in pixels of the binned frame; of several channels the highest.
+    ///
+    /// # Errors
+    /// If the frame holds NaN, is constant, or is smaller than what the network looks at.
+    pub fn probability(&self, frame: &Frame) -> Result<Array2<f32>> {
+        let prepared = self.preparation().frame(frame)?;
+        let maps = self.engine(&Decoding::default(), |engine| engine.maps(&[&prepared.image]))?;
+        maps.first().map(Maps::any).ok_or_else(|| Error::data("no frame was given"))
+    }
+
+    fn preparation(&self) -> Preparation {
+        Preparation { bin: self.memory.bin, period: self.memory.period_px, reference: None }
+    }
+
+    /// The network as what runs on any frames.
+    fn engine<T>(&self, decoding: &Decoding, work: impl FnOnce(&mut Engine) -> Result<T>) -> Result<T> {
+        let predict = |stack: &ndarray::Array3<f32>| self.predict(stack);
+        let usual = if self.vs.device().is_cuda() { AT_ONCE_GPU } else { AT_ONCE_CPU };
+        let most_px = decoding.most_px.unwrap_or(usual);
+        work(&mut Engine { predict: &predict, stride: STRIDE, field: FIELD, most_px })
+    }
+
+    /// Three things go on at once: the next frames are read and prepared, the network runs, and the last maps become
+    /// defects. No more frames are in memory than twice what the network takes.
+    fn walk(
+        &self,
+        movie: &Movie,
+        decoder: &Decoder,
+        engine: &mut Engine,
+        gathered: &mut Gathered,
+        progress: &mut dyn Progress,
+    ) -> Result<()> {
+        let size = (movie.height() / self.memory.bin.max(1), movie.width() / self.memory.bin.max(1));
+        let at_once = |engine: &Engine| decoder.decoding.batch.min(engine.frames_at_once(size));
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            let (give, take) = sync_channel::<Result<Prepared>>(at_once(engine));
+            scope.spawn(move || {
+                for index in 0..movie.len() {
+                    let prepared = movie.frame(index).and_then(|f| decoder.preparation.frame(&f));
+                    let last = prepared.is_err();
+                    // Nobody listens any more when the work was stopped.
+                    if give.send(prepared).is_err() || last {
+                        break;
+                    }
+                }
+            });
+            let mut finishing: Option<std::thread::ScopedJoinHandle<'_, Vec<Decoded>>> = None;
+            let mut read = 0;
+            while read < movie.len() {
+                if progress.interrupted() {
+                    return Err(Error::interrupted(format!("after {read} of {} frames", movie.len()), EARLIER));
+                }
+                let batch = take.iter().take(at_once(engine)).collect::<Result<Vec<_>>>()?;
+                if batch.is_empty() {
+                    return Err(Error::data(format!("{} ended after {read} frames", movie.name())));
+                }
+                read += batch.len();
+                let maps = engine.maps(&batch.iter().map(|p| &p.image).collect::<Vec<_>>())?;
+                let work = move || batch.iter().zip(&maps).map(|(p, m)| decoder.decode(p, m)).collect();
+                if let Some(before) = finishing.replace(scope.spawn(work)) {
+                    gathered.take(before)?;
+                }
+                let rate = read as f64 / begun.elapsed().as_secs_f64().max(1e-9);
+                if read < movie.len() {
+                    progress.update(read, movie.len(), &format!("{} defects, {rate:.1} frames/s", gathered.rows.len()));
+                }
+            }
+            finishing.map_or(Ok(()), |last| gathered.take(last))
+        })
+    }
+}
+
+/// Everything of a movie so far.
+struct Gathered {
+    rows: Rows,
+    areas: Vec<Area>,
+}
+
+impl Gathered {
+    fn new(decoding: &Decoding, preparation: &Preparation, movie: &Movie) -> Gathered {
+        let rows = Rows::new(decoding.patch_px, preparation.bin, movie.calibration(), decoding.refine);
+        Gathered { rows, areas: Vec::with_capacity(movie.len()) }
+    }
+
+    fn take(&mut self, finishing: std::thread::ScopedJoinHandle<'_, Vec<Decoded>>) -> Result<()> {
+        let decoded = finishing.join().map_err(|_| Error::data("the maps of a frame could not be decoded"))?;
+        for frame in decoded {
+            self.push(frame);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, decoded: Decoded) {
+        self.areas.push(decoded.area);
+        for (found, patch) in decoded.found {
+            self.rows.push(decoded.area.frame, found, patch);
+        }
+    }
+}
+
+/// What was found in one frame.
+struct Decoded {
+    found: Vec<(Found, Array2<f32>)>,
+    area: Area,
+}
+
+/// Makes defects of maps.
+struct Decoder<'a> {
+    decoding: &'a Decoding,
+    preparation: &'a Preparation,
+}
+
+impl Decoder<'_> {
+    fn decode(&self, frame: &Prepared, maps: &Maps) -> Decoded {
+        let remainder = Remainder {
+            image: &frame.raw,
+            period: self.preparation.period,
+            basis: self.preparation.reference.as_ref().map(|r| r.basis),
+        };
+        let found = self
+            .objects(frame, maps)
+            .into_iter()
+            .map(|(channel, object)| {
+                let found = self.found(&remainder, maps, channel, &object);
+                let patch = patch(&frame.image, (found.y, found.x), self.decoding.patch_px);
+                (found, patch)
+            })
+            .collect();
+        Decoded { found, area: frame.area }
+    }
+
+    /// The objects of every channel, each once, where the frame is lattice; row by row.
+    fn objects(&self, frame: &Prepared, maps: &Maps) -> Vec<(usize, Object)> {
+        let period = self.preparation.period;
+        let channels = maps.mean.axis_iter(Axis(0)).enumerate();
+        let all: Vec<(usize, Object)> = channels
+            .flat_map(|(c, map)| self.decoding.objects(map, period).into_iter().map(move |o| (c, o)))
+            .filter(|(_, o)| frame.order.at(o.y, o.x) == Kind::Lattice)
+            .collect();
+        let mut kept = self.decoding.without_duplicates(all, period, |(_, o)| o);
+        kept.sort_by(|a, b| a.1.y.total_cmp(&b.1.y).then(a.1.x.total_cmp(&b.1.x)));
+        kept
+    }
+
+    fn found(&self, remainder: &Remainder, maps: &Maps, channel: usize, object: &Object) -> Found {
+        let spread = maps.spread.as_ref().map(|s| s[[channel, object.peak.0, object.peak.1]]);
+        let bright =
+            if maps.mean.len_of(Axis(0)) == 1 { remainder.at((object.y, object.x)) > 0.0 } else { channel == 1 };
+        let fitted = self.decoding.refine.then(|| remainder.centre((object.y, object.x))).flatten();
+        let (y, x) = fitted.map_or((object.y, object.x), |f| (f.y as f32, f.x as f32));
+        Found {
+            y,
+            x,
+            area: object.area,
+            probability: object.probability,
+            spread,
+            bright,
+            error: fitted.map(|f| f.error as f32),
+        }
+    }
+}
+
+/// A crop centred on a place between pixels; beyond the border the frame is mirrored.
+fn patch(image: &Array2<f32>, (cy, cx): (f32, f32), size: usize) -> Array2<f32> {
+    let middle = (size as f32 - 1.0) / 2.0;
+    Array2::from_shape_fn((size, size), |(y, x)| bilinear(image, (cy + y as f32 - middle, cx + x as f32 - middle)))
+}

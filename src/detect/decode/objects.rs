@@ -1,0 +1,225 @@
+//! From a probability map to defects: connected regions, those of touching defects split.
+
+use super::super::components::components;
+use super::super::filter::gaussian;
+use super::Decoding;
+use ndarray::{Array2, ArrayView2, s};
+
+/// A region of one defect, in pixels of the map.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub y: f32,
+    pub x: f32,
+    pub area: usize,
+    /// The highest of the region.
+    pub probability: f32,
+    /// Where that is.
+    pub peak: (usize, usize),
+}
+
+type Pixels = Vec<(usize, usize)>;
+
+/// Radius of the disc that a label is, in periods; what is not larger is not split.
+const DISC_PERIODS: f64 = 0.3;
+
+impl Decoding {
+    /// The defects of a map, with probability-weighted centres, at least as far inside as the edge rule says.
+    pub(super) fn objects(&self, map: ArrayView2<f32>, period: f64) -> Vec<Object> {
+        let edge = (self.edge_periods * period) as f32;
+        let (h, w) = (map.nrows() as f32 - 1.0, map.ncols() as f32 - 1.0);
+        let one = std::f64::consts::PI * (DISC_PERIODS * period).powi(2);
+        components(&map.mapv(|p| p >= self.threshold as f32))
+            .into_iter()
+            .flat_map(
+                |pixels| if pixels.len() as f64 > 1.2 * one { self.split(map, pixels, period) } else { vec![pixels] },
+            )
+            .filter(|pixels| pixels.len() >= self.min_area_px.max(1))
+            .map(|pixels| object(map, &pixels))
+            .filter(|d| d.y >= edge && d.x >= edge && d.y <= h - edge && d.x <= w - edge)
+            .collect()
+    }
+
+    /// One region a maximum: floods from the highest pixel down (Vincent and Soille, IEEE Trans. Pattern Anal. Mach.
+    /// Intell. 13, 583, 1991). Where two floods meet they become one if their maxima are too near to be two defects, or the
+    /// pass between them is nearly as high as the lower of them.
+    fn split(&self, map: ArrayView2<f32>, pixels: Pixels, period: f64) -> Vec<Pixels> {
+        let (apart, saddle) = ((self.apart_periods * period) as f32, self.saddle as f32);
+        let low = pixels.iter().fold((usize::MAX, usize::MAX), |l, p| (l.0.min(p.0), l.1.min(p.1)));
+        let high = pixels.iter().fold((0, 0), |h, p| (h.0.max(p.0), h.1.max(p.1)));
+        let height = smooth(map, low, high, period);
+        let at = |p: &(usize, usize)| (p.0 - low.0, p.1 - low.1);
+        let mut order = pixels;
+        order.sort_by(|a, b| height[at(b)].total_cmp(&height[at(a)]).then(a.cmp(b)));
+        // Floods by number; `of` leads from a flood to the one that it has become part of.
+        let mut flood = Array2::from_elem(height.dim(), usize::MAX);
+        let (mut of, mut maxima): (Vec<usize>, Pixels) = (vec![], vec![]);
+        for p in &order {
+            let (y, x) = at(p);
+            let mut near: Vec<usize> = flood
+                .slice(s![
+                    y.saturating_sub(1)..(y + 2).min(flood.nrows()),
+                    x.saturating_sub(1)..(x + 2).min(flood.ncols())
+                ])
+                .iter()
+                .filter(|f| **f != usize::MAX)
+                .map(|&f| root(&of, f))
+                .collect();
+            near.sort_unstable();
+            near.dedup();
+            // Floods are numbered from the highest maximum down.
+            let Some((&first, others)) = near.split_first() else {
+                flood[[y, x]] = of.len();
+                of.push(of.len());
+                maxima.push((y, x));
+                continue;
+            };
+            flood[[y, x]] = first;
+            for &other in others {
+                let (a, b) = (maxima[first], maxima[other]);
+                let far = (a.0 as f32 - b.0 as f32).hypot(a.1 as f32 - b.1 as f32);
+                if far < apart || height[[y, x]] > saddle * height[b] {
+                    of[other] = first;
+                }
+            }
+        }
+        let mut parts = vec![vec![]; of.len()];
+        for p in order {
+            parts[root(&of, flood[at(&p)])].push(p);
+        }
+        parts.retain(|p| !p.is_empty());
+        parts
+    }
+
+    /// Leaves one of those that are nearer to each other than two defects can be: the most probable.
+    pub(super) fn without_duplicates<T>(&self, mut all: Vec<T>, period: f64, of: impl Fn(&T) -> &Object) -> Vec<T> {
+        let apart = (self.apart_periods * period) as f32;
+        all.sort_by(|a, b| of(b).probability.total_cmp(&of(a).probability));
+        let mut kept: Vec<T> = Vec::with_capacity(all.len());
+        for one in all {
+            let near = |k: &T| (of(k).y - of(&one).y).hypot(of(k).x - of(&one).x) < apart;
+            if !kept.iter().any(near) {
+                kept.push(one);
+            }
+        }
+        kept
+    }
+}
+
+fn root(of: &[usize], mut flood: usize) -> usize {
+    while of[flood] != flood {
+        flood = of[flood];
+    }
+    flood
+}
+
+/// The map around a region, smoothed by a fraction of a label's disc: a plateau gets its maximum in its middle.
+fn smooth(map: ArrayView2<f32>, low: (usize, usize), high: (usize, usize), period: f64) -> Array2<f32> {
+    let sigma = (0.08 * period).max(0.6) as f32;
+    let reach = (4.0 * sigma).ceil() as usize;
+    let (top, left) = (low.0.saturating_sub(reach), low.1.saturating_sub(reach));
+    let (bottom, right) = ((high.0 + reach + 1).min(map.nrows()), (high.1 + reach + 1).min(map.ncols()));
+    let soft = gaussian(map.slice(s![top..bottom, left..right]), sigma);
+    soft.slice(s![low.0 - top..=high.0 - top, low.1 - left..=high.1 - left]).to_owned()
+}
+
+fn object(map: ArrayView2<f32>, pixels: &Pixels) -> Object {
+    let (mut sum, mut y, mut x, mut peak) = (0.0, 0.0, 0.0, pixels[0]);
+    for &(py, px) in pixels {
+        let p = map[[py, px]];
+        sum += p;
+        y += p * py as f32;
+        x += p * px as f32;
+        peak = if p > map[peak] { (py, px) } else { peak };
+    }
+    Object { y: y / sum, x: x / sum, area: pixels.len(), probability: map[peak], peak }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PERIOD: f64 = 10.0;
+
+    fn blob(cy: f32, cx: f32, s: f32) -> impl Fn(usize, usize) -> f32 {
+        move |y, x| 0.95 * (-((y as f32 - cy).powi(2) + (x as f32 - cx).powi(2)) / (2.0 * s * s)).exp()
+    }
+
+    /// As the network draws them: discs of a label's radius with a soft rim.
+    fn discs(centres: &[(f32, f32)]) -> Array2<f32> {
+        Array2::from_shape_fn((64, 64), |(y, x)| {
+            let of = |c: &(f32, f32)| {
+                let r = (y as f32 - c.0).hypot(x as f32 - c.1);
+                1.0 / (1.0 + ((r - 3.0) / 0.6).exp())
+            };
+            centres.iter().map(of).fold(0.0, f32::max)
+        })
+    }
+
+    /// A planted blob is found at its centre, to a tenth of a pixel; small ones and those at the edge are dropped.
+    #[test]
+    fn centres_are_subpixel() {
+        let (middle, edge, small) = (blob(20.3, 31.6, 3.0), blob(1.0, 10.0, 3.0), blob(40.0, 12.0, 0.7));
+        let map = Array2::from_shape_fn((64, 64), |(y, x)| middle(y, x).max(edge(y, x)).max(small(y, x)));
+        let found = Decoding::default().objects(map.view(), PERIOD);
+        assert_eq!(found.len(), 1);
+        assert!((found[0].y - 20.3).abs() < 0.1 && (found[0].x - 31.6).abs() < 0.1);
+        assert!(found[0].probability > 0.9 && found[0].area > 10);
+    }
+
+    /// Neighbouring sites of WS2 are 0.577 periods apart: two defects there, three around a hollow, and a chain of four come
+    /// apart, each within half a pixel of its site; one elongated disc stays one.
+    #[test]
+    fn touching_defects_come_apart() {
+        let d = 5.77_f32;
+        let (h, s) = (0.5 * d, 0.866 * d);
+        for centres in [
+            vec![(30.0, 30.0), (30.0, 30.0 + d)],
+            vec![(30.0, 30.0), (30.0 + h, 30.0 + s), (30.0 - h, 30.0 + s)],
+            vec![(20.0, 20.0), (20.0 + h, 20.0 + s), (20.0, 20.0 + 2.0 * s), (20.0 + h, 20.0 + 3.0 * s)],
+        ] {
+            let found = Decoding::default().objects(discs(&centres).view(), PERIOD);
+            assert_eq!(found.len(), centres.len(), "{found:?}");
+            for c in &centres {
+                assert!(found.iter().any(|f| (f.y - c.0).hypot(f.x - c.1) < 0.5), "{c:?} is none of {found:?}");
+            }
+        }
+        let long = discs(&[(30.0, 30.0), (30.0, 32.0)]);
+        assert_eq!(Decoding::default().objects(long.view(), PERIOD).len(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        /// However a region is split, each of its pixels is in one part, and no two maxima are nearer than allowed
+        /// unless a pass parts them.
+        #[test]
+        fn splitting_keeps_every_pixel(centres in prop::collection::vec((12.0_f32..50.0, 12.0_f32..50.0), 1..12)) {
+            let map = discs(&centres);
+            let decoding = Decoding::default();
+            for pixels in components(&map.mapv(|p| p >= 0.5)) {
+                let mut before = pixels.clone();
+                let mut after: Pixels = decoding.split(map.view(), pixels, PERIOD).concat();
+                before.sort_unstable();
+                after.sort_unstable();
+                prop_assert_eq!(before, after);
+            }
+        }
+
+        /// Of duplicates the most probable stays, and what stays is apart.
+        #[test]
+        fn duplicates_leave_the_most_probable(places in prop::collection::vec((0.0_f32..40.0, 0.0_f32..40.0, 0.5_f32..1.0), 1..40)) {
+            let all: Vec<Object> = places.iter()
+                .map(|&(y, x, probability)| Object { y, x, area: 9, probability, peak: (0, 0) }).collect();
+            let decoding = Decoding::default();
+            let kept = decoding.without_duplicates(all.clone(), PERIOD, |o| o);
+            let near = |a: &Object, b: &Object| (a.y - b.y).hypot(a.x - b.x) < (decoding.apart_periods * PERIOD) as f32;
+            for (i, a) in kept.iter().enumerate() {
+                prop_assert!(kept[..i].iter().all(|b| !near(a, b)));
+            }
+            for one in &all {
+                let stays = kept.iter().any(|k| (k.y, k.x) == (one.y, one.x));
+                prop_assert!(stays || kept.iter().any(|k| near(k, one) && k.probability >= one.probability));
+            }
+        }
+    }
+}

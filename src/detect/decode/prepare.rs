@@ -1,0 +1,68 @@
+//! What a frame goes through before the network sees it.
+
+use super::super::filter::bin;
+use super::super::order::{Order, Reference};
+use super::super::training::{fits, normalise};
+use crate::defects::Area;
+use crate::error::Result;
+use crate::movie::{Calibration, Frame, Movie};
+use ndarray::Array2;
+
+/// How frames are prepared, the same for all frames of a movie.
+#[derive(Clone, Debug)]
+pub(super) struct Preparation {
+    /// Frames are binned by this.
+    pub bin: usize,
+    /// Lattice period in binned pixels.
+    pub period: f64,
+    /// The lattice that the movie has shown, once it has.
+    pub reference: Option<Reference>,
+}
+
+/// A frame as the network sees it, and what else is known of it.
+pub(super) struct Prepared {
+    /// Binned.
+    pub raw: Array2<f32>,
+    /// Binned and normalised.
+    pub image: Array2<f32>,
+    pub order: Order,
+    pub area: Area,
+}
+
+/// Frames of a movie that are looked at until one shows a lattice.
+const LOOKS: usize = 5;
+
+impl Preparation {
+    /// With the lattice of the first frame that shows one, among a few.
+    pub fn with_reference_of(mut self, movie: &Movie) -> Preparation {
+        let last = movie.len() - 1;
+        let mut looks: Vec<usize> = (0..LOOKS).map(|i| i * last / (LOOKS - 1)).collect();
+        looks.dedup();
+        // A frame that cannot be read is an error when its turn comes.
+        let frames = looks.into_iter().filter_map(|i| movie.frame(i).ok());
+        self.reference = frames.filter_map(|f| self.reference_of(&f)).next();
+        self
+    }
+
+    pub fn reference_of(&self, frame: &Frame) -> Option<Reference> {
+        frame.usable().ok()?;
+        Reference::of(&bin(&frame.data, self.bin))
+    }
+
+    pub fn frame(&self, frame: &Frame) -> Result<Prepared> {
+        // Next to a lattice a constant frame means something: there is none any more.
+        if self.reference.is_none() || frame.data.iter().any(|v| !v.is_finite()) {
+            frame.usable()?;
+        }
+        let raw = bin(&frame.data, self.bin);
+        fits(raw.dim(), self.bin)?;
+        Ok(self.image(raw, frame.index, frame.calibration))
+    }
+
+    /// From a binned image.
+    pub fn image(&self, raw: Array2<f32>, frame: u32, calibration: Calibration) -> Prepared {
+        let order = self.reference.as_ref().map_or_else(|| Order::none(raw.dim()), |r| r.order(&raw));
+        let area = order.area(frame, calibration.to_nm(self.bin as f64));
+        Prepared { image: normalise(&raw, self.period), order, area, raw }
+    }
+}

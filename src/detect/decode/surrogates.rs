@@ -1,0 +1,266 @@
+//! How many detections noise alone gives: what the detector finds in frames that look like the movie's but hold no defect.
+
+use super::super::bands::periodic_part;
+use super::super::evidence::{strength, surrogate};
+use super::super::order::{Kind, Reference};
+use super::super::periodicity::disc;
+use super::Decoder;
+use super::maps::Engine;
+use super::prepare::{Preparation, Prepared};
+use crate::defects::{Alarm, FalseAlarms, Rows};
+use crate::error::{Error, Result, check, setters};
+use crate::movie::Movie;
+use crate::progress::{EARLIER, Progress};
+use crate::session::seeded;
+use crate::simulate::{Composition, Experiment};
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// Frames without defects, made from the movie's own, in which detections are counted.
+///
+/// A few frames are taken apart into lattice and remainder, and put together again in two ways: the lattice with noise of
+/// the remainder's spectrum and strength (`noise`), and the lattice with the remainder of another cell in each cell
+/// (`sites`), which keeps the noise as it is, whatever its distribution. No cell with a detection is taken, so that `sites`
+/// is a lower estimate where many detections are noise. Where an experiment is given, perfect crystals are simulated as well
+/// (`simulated`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Surrogates {
+    /// Frames of each kind, at most: no more than one for twenty frames of the movie, but at least one. 0 counts nothing.
+    pub frames: usize,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Specimen and microscope of frames to be simulated; defects and number of frames do not matter.
+    pub experiment: Option<Box<Experiment>>,
+}
+
+impl Default for Surrogates {
+    fn default() -> Self {
+        Surrogates { frames: 3, seed: 1, experiment: None }
+    }
+}
+
+/// Standard deviation of the window in which the lattice counts as one, in periods: that of the labels.
+const WINDOW_PERIODS: f64 = 2.5;
+/// Radius of what a defect has changed, in periods: its column and a good part of the next.
+const FOUND_PERIODS: f64 = 0.6;
+/// Fewer cells to draw from are too few.
+const LEAST_CELLS: usize = 20;
+
+impl Surrogates {
+    setters! {
+        frames: usize => with_frames,
+        seed: u64 => with_seed,
+    }
+
+    /// Sets [`experiment`](#structfield.experiment).
+    #[must_use]
+    pub fn with_experiment(mut self, experiment: Experiment) -> Self {
+        self.experiment = Some(Box::new(experiment));
+        self
+    }
+
+    pub(super) fn validate(&self) -> Result<()> {
+        check("frames", self.frames, self.frames <= 1000, "from 0 to 1000 surrogate frames")
+    }
+
+    /// Which frames of a movie, evenly.
+    fn chosen(&self, frames: usize) -> Vec<usize> {
+        let count = self.frames.min((frames / 20).max(1)).min(frames);
+        (0..count).map(|i| (2 * i + 1) * frames / (2 * count)).collect()
+    }
+}
+
+/// A binned frame taken apart.
+struct Parts {
+    periodic: Array2<f32>,
+    rest: Array2<f32>,
+}
+
+/// Counts detections in surrogates of a movie; none where that is not wanted or no lattice is known.
+pub(super) fn count(
+    decoder: &Decoder,
+    movie: &Movie,
+    engine: &mut Engine,
+    rows: &Rows,
+    progress: &mut dyn Progress,
+) -> Result<Option<FalseAlarms>> {
+    let options = &decoder.decoding.surrogates;
+    let (Some(reference), true) = (&decoder.preparation.reference, options.frames > 0) else {
+        return Ok(None);
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(seeded("Surrogates", options.seed));
+    let mut kinds: [Vec<u32>; 3] = Default::default();
+    let chosen = options.chosen(movie.len());
+    for (i, &index) in chosen.iter().enumerate() {
+        if progress.interrupted() {
+            return Err(Error::interrupted("while counting what noise alone gives", EARLIER));
+        }
+        let frame = decoder.preparation.frame(&movie.frame(index)?)?;
+        let parts = Parts::of(&frame, reference);
+        let taken: Vec<(f32, f32)> = rows.places(index as u32).collect();
+        let sites = resampled(&parts, &frame, reference, &taken, &mut rng);
+        let rest = without(&parts.rest, &taken, sites.as_ref(), reference.period);
+        let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
+        for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
+            let surrogate = decoder.preparation.image(image, index as u32, movie.calibration());
+            kinds[kind].push(detections(decoder, &surrogate, engine)?);
+        }
+        if let Some(experiment) = &options.experiment {
+            kinds[2].push(simulated(decoder, experiment, options.seed + i as u64, engine)?);
+        }
+    }
+    let named = ["noise", "sites", "simulated"].into_iter().zip(kinds).filter(|(_, d)| !d.is_empty());
+    Ok(Some(FalseAlarms { kinds: named.map(|(kind, detections)| Alarm { kind: kind.into(), detections }).collect() }))
+}
+
+fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine) -> Result<u32> {
+    let maps = engine.maps(&[&frame.image])?;
+    Ok(maps.iter().map(|m| decoder.objects(frame, m).len() as u32).sum())
+}
+
+/// A perfect crystal as the experiment's microscope sees it.
+fn simulated(decoder: &Decoder, experiment: &Experiment, seed: u64, engine: &mut Engine) -> Result<u32> {
+    let matter = experiment.matter.clone().with_composition(Composition::perfect());
+    let movie = experiment.clone().with_matter(matter).with_frames(1).simulate(seed)?.movie;
+    let preparation = Preparation { reference: None, ..decoder.preparation.clone() }.with_reference_of(&movie);
+    let decoder = Decoder { preparation: &preparation, ..*decoder };
+    detections(&decoder, &preparation.frame(&movie.frame(0)?)?, engine)
+}
+
+impl Parts {
+    fn of(frame: &Prepared, reference: &Reference) -> Parts {
+        let window = WINDOW_PERIODS * reference.period;
+        let periodic = periodic_part(&frame.raw, &reference.peaks, window);
+        Parts { rest: &frame.raw - &periodic, periodic }
+    }
+}
+
+/// The remainder with what was found taken out, or noise would have the power of the defects: other cells' remainder, if
+/// there is any, stands in its place.
+fn without(rest: &Array2<f32>, taken: &[(f32, f32)], others: Option<&Array2<f32>>, period: f64) -> Array2<f32> {
+    let mut found = Array2::from_elem(rest.dim(), false);
+    for &(y, x) in taken {
+        disc(&mut found, y, x, (FOUND_PERIODS * period) as f32, |f| *f = true);
+    }
+    let instead = |at: (usize, usize)| others.map_or(0.0, |o| o[at]);
+    Array2::from_shape_fn(rest.dim(), |at| if found[at] { instead(at) } else { rest[at] })
+}
+
+/// For each cell the remainder of another, scaled as the noise at either place is strong; none where too few cells are
+/// lattice without detection.
+fn resampled(
+    parts: &Parts,
+    frame: &Prepared,
+    reference: &Reference,
+    taken: &[(f32, f32)],
+    rng: &mut ChaCha8Rng,
+) -> Option<Array2<f32>> {
+    let cells = Cells::of(reference.basis);
+    let (h, w) = parts.rest.dim();
+    let apart = reference.period as f32;
+    let good = |&(u, v): &(i64, i64)| {
+        let corners =
+            [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)].map(|c| cells.place(u as f64 + c.0, v as f64 + c.1));
+        // A shift is rounded to whole pixels.
+        let inside = |(y, x): (f64, f64)| y >= 1.0 && x >= 1.0 && y <= h as f64 - 2.0 && x <= w as f64 - 2.0;
+        let (y, x) = cells.place(u as f64 + 0.5, v as f64 + 0.5);
+        let (y, x) = (y as f32, x as f32);
+        corners.into_iter().all(inside)
+            && frame.order.at(y, x) == Kind::Lattice
+            && taken.iter().all(|t| (t.0 - y).hypot(t.1 - x) > apart)
+    };
+    let all = cells.all(h, w);
+    let from: Vec<(i64, i64)> = all.iter().copied().filter(good).collect();
+    if from.len() < LEAST_CELLS {
+        return None;
+    }
+    let shifts: std::collections::HashMap<(i64, i64), (i64, i64)> = all
+        .into_iter()
+        .map(|to| {
+            let donor = from[rng.gen_range(0..from.len())];
+            let (y, x) = cells.place((donor.0 - to.0) as f64, (donor.1 - to.1) as f64);
+            (to, (y.round() as i64, x.round() as i64))
+        })
+        .collect();
+    let strength = strength(&parts.periodic, &parts.rest);
+    Some(Array2::from_shape_fn((h, w), |(y, x)| {
+        let (dy, dx) = shifts.get(&cells.cell(y, x)).copied().unwrap_or_default();
+        let at = |i: usize, d: i64, n: usize| (i as i64 + d).clamp(0, n as i64 - 1) as usize;
+        let donor = [at(y, dy, h), at(x, dx, w)];
+        parts.rest[donor] * strength[[y, x]] / strength[donor].max(f32::MIN_POSITIVE)
+    }))
+}
+
+/// The cells of a lattice over a frame, numbered along its two vectors.
+struct Cells {
+    basis: [[f64; 2]; 2],
+    inverse: [[f64; 2]; 2],
+}
+
+impl Cells {
+    fn of(basis: [[f64; 2]; 2]) -> Cells {
+        let [a, b] = basis;
+        let area = a[0] * b[1] - a[1] * b[0];
+        Cells { basis, inverse: [[b[1] / area, -b[0] / area], [-a[1] / area, a[0] / area]] }
+    }
+
+    fn place(&self, u: f64, v: f64) -> (f64, f64) {
+        let [a, b] = self.basis;
+        (u * a[0] + v * b[0], u * a[1] + v * b[1])
+    }
+
+    fn cell(&self, y: usize, x: usize) -> (i64, i64) {
+        let along = |i: [f64; 2]| (i[0] * y as f64 + i[1] * x as f64).floor() as i64;
+        (along(self.inverse[0]), along(self.inverse[1]))
+    }
+
+    /// Every cell that has a pixel of a frame.
+    fn all(&self, h: usize, w: usize) -> Vec<(i64, i64)> {
+        let mut all: Vec<(i64, i64)> =
+            (0..h).flat_map(|y| (0..w).map(move |x| (y, x))).map(|(y, x)| self.cell(y, x)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Where something was found the others' remainder stands; nothing else is touched.
+    #[test]
+    fn what_was_found_is_taken_out() {
+        let (rest, others) = (Array2::from_elem((30, 30), 1.0), Array2::from_elem((30, 30), 2.0));
+        let out = without(&rest, &[(10.0, 12.0)], Some(&others), 10.0);
+        assert_eq!((out[[10, 12]], out[[10, 18]], out[[10, 19]], out[[25, 25]]), (2.0, 2.0, 1.0, 1.0));
+        assert_eq!(without(&rest, &[(10.0, 12.0)], None, 10.0)[[10, 12]], 0.0);
+    }
+
+    #[test]
+    fn chosen_frames_are_spread_evenly() {
+        let chosen = |frames: usize, of: usize| Surrogates::default().with_frames(frames).chosen(of);
+        assert_eq!(chosen(3, 100), [16, 50, 83]);
+        assert_eq!(chosen(3, 1), [0]);
+        assert_eq!(chosen(3, 45), [11, 33]);
+        assert!(chosen(0, 10).is_empty());
+    }
+
+    proptest! {
+        /// A place lies in the cell that is computed for it, at any lattice.
+        #[test]
+        fn places_lie_in_their_cells(angle in 0.0_f64..180.0, a in 5.0_f64..15.0, b in 5.0_f64..15.0, y in 0_usize..80, x in 0_usize..80) {
+            let turn = |r: f64, degrees: f64| [r * degrees.to_radians().sin(), r * degrees.to_radians().cos()];
+            let cells = Cells::of([turn(a, angle), turn(b, angle + 70.0)]);
+            let (u, v) = cells.cell(y, x);
+            let (oy, ox) = cells.place(u as f64, v as f64);
+            let (dy, dx) = (y as f64 - oy, x as f64 - ox);
+            let along = cells.inverse.map(|i| i[0] * dy + i[1] * dx);
+            prop_assert!(along.iter().all(|f| (-1e-9..1.0 + 1e-9).contains(f)), "{along:?}");
+        }
+    }
+}

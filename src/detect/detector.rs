@@ -1,9 +1,9 @@
 //! A trained network: training in one call, saving, loading.
 
 use super::checkpoint::{header, memory, prefix};
+use super::labels::Labels;
 use super::member::Member;
 use super::memory::{HeldOut, Memory};
-use super::labels::Labels;
 use super::trainer::Trainer;
 use super::training::{Channel, Training};
 use crate::device::{best_device, describe};

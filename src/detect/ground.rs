@@ -2,8 +2,8 @@
 
 use super::augment::Canvas;
 use super::cell::Kind;
-use super::memory::Memory;
 use super::gain::Gain;
+use super::memory::Memory;
 use super::plant::Soil;
 use super::sites::{Shape, Site};
 use crate::file::Array;

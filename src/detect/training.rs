@@ -2,9 +2,9 @@
 
 use super::augment::{Augment, Canvas};
 use super::filter::weighted_gaussian;
+use super::labels::Labels;
 use super::loss::{Loss, Shares};
 use super::network::{Architecture, FIELD};
-use super::labels::Labels;
 use crate::error::{Error, Result, check, setters};
 use ndarray::{Array2, Array3};
 use serde::{Deserialize, Serialize};

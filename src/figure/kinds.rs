@@ -1,6 +1,6 @@
 //! The figure of each kind of value, and how the value shows itself in a notebook.
 
-use super::{CLASS_COLOURS, Chart, ColourMap, Figure, Mark, Series, Tile, Tiles};
+use super::{CLASS_COLOURS, Chart, ColourMap, Figure, Series, Tile, Tiles};
 use crate::classify::{Classes, Components};
 use crate::detect::{Detector, SplitHalf};
 use crate::error::Result;

@@ -1,7 +1,8 @@
 //! The labelled frame as crops are cut from it.
 
 use super::super::gain::Gain;
-use super::super::periodicity::{Labels, disc};
+use super::super::labels::Labels;
+use super::super::periodicity::disc;
 use super::super::plant::Soil;
 use super::super::sites::{Site, Sites, Spot};
 use ndarray::{Array2, s};

@@ -16,7 +16,7 @@ pub use surrogates::Surrogates;
 
 use super::augment::bilinear;
 use super::detector::Detector;
-use super::network::{FIELD, STRIDE};
+use super::network::STRIDE;
 use super::order::Kind;
 use crate::defects::{Area, Areas, Defects, Found, Rows};
 use crate::error::{Error, Result};
@@ -81,9 +81,9 @@ impl Detector {
     /// The network as what runs on any frames.
     fn engine<T>(&self, decoding: &Decoding, work: impl FnOnce(&mut Engine) -> Result<T>) -> Result<T> {
         let predict = |stack: &ndarray::Array3<f32>| self.predict(stack);
-        let usual = if self.vs.device().is_cuda() { AT_ONCE_GPU } else { AT_ONCE_CPU };
+        let usual = if self.device().is_cuda() { AT_ONCE_GPU } else { AT_ONCE_CPU };
         let most_px = decoding.most_px.unwrap_or(usual);
-        work(&mut Engine { predict: &predict, stride: STRIDE, field: FIELD, most_px })
+        work(&mut Engine { predict: &predict, stride: STRIDE, field: self.field_px(), most_px })
     }
 
     /// Three things go on at once: the next frames are read and prepared, the network runs, and the last maps become

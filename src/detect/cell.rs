@@ -112,24 +112,45 @@ impl MeanCell {
         })
     }
 
+    /// The first column stands at bin 0, 0, and each other where most is left.
     fn fitted(&self, kernel: &Array2<f32>) -> Option<Fit> {
         let mut places = vec![(0, 0)];
         let mut fit = least_squares(&self.mean, kernel, &places)?;
         while places.len() < 3 {
-            let (next, _) = argmax(&smoothed(&fit.rest));
-            if places.contains(&next) {
+            let mut left = smoothed(&fit.rest);
+            left.indexed_iter_mut().filter(|(at, _)| self.taken(*at, &places)).for_each(|(_, v)| *v = f32::MIN);
+            let (next, highest) = argmax(&left);
+            if highest == f32::MIN {
                 break;
             }
             places.push(next);
             let more = least_squares(&self.mean, kernel, &places)?;
-            let lowest = more.heights.iter().copied().fold(f32::MAX, f32::min);
-            // A column fainter than that is no column but what the shape does not describe.
-            if lowest < (0.06 * more.heights[0]).max(4.0 * self.error) {
+            // What is fainter than that is no column but what the shape does not describe: of one column, or of a second
+            // one that is itself faint.
+            let (last, first) = (*more.heights.last()?, more.heights[0]);
+            let least = if places.len() == 2 { 0.07 * first } else { 0.5 * more.heights[1] };
+            if last < least.max(4.0 * self.error) {
                 break;
             }
             fit = more;
         }
         Some(fit)
+    }
+
+    /// Whether a place is nearer to a column than columns stand side by side: two fifths of the period.
+    fn taken(&self, at: (usize, usize), places: &[(usize, usize)]) -> bool {
+        let [a, b] = self.basis;
+        let period = a[0].hypot(a[1]).min(b[0].hypot(b[1]));
+        let wrapped = |i: usize, j: usize| ((i + BINS - j) % BINS) as f64 / BINS as f64;
+        places.iter().any(|place| {
+            let (u, v) = (wrapped(at.0, place.0), wrapped(at.1, place.1));
+            [-1.0, 0.0].iter().any(|n| {
+                [-1.0, 0.0].iter().any(|m| {
+                    let (u, v) = (u + n, v + m);
+                    (u * a[0] + v * b[0]).hypot(u * a[1] + v * b[1]) < 0.4 * period
+                })
+            })
+        })
     }
 }
 

@@ -201,7 +201,8 @@ mod tests {
     fn what_is_planted_is_seen_and_marked() {
         let pure = Ws2::default().with_mo_fraction(0.0).with_vacancy_fraction(0.0).with_dose(200.0).with_size_px(192);
         let frame = pure.simulate(5).unwrap().movie.frame(0).unwrap();
-        let labels = PeriodicityBreak::default().with_threshold(12.0).label(&frame).unwrap();
+        let mut labels = PeriodicityBreak::default().label(&frame).unwrap();
+        labels.regions.clear();
         let canvas = Canvas::of(&labels, 2);
         let soil = canvas.soil.as_ref().unwrap();
         assert!(soil.noise.whole && soil.noise.gain == 1.0, "{:?}", soil.noise);

@@ -13,7 +13,7 @@ use tch::{Tensor, nn};
 /// Frames are padded to a multiple of this, whatever the network.
 pub(super) const STRIDE: usize = 4;
 /// Pixels that a prediction of the default network can see across.
-pub(super) const FIELD: usize = 52;
+pub(super) const FIELD: usize = 56;
 
 /// Which network is trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,11 +64,9 @@ impl Architecture {
     #[must_use]
     pub fn field_px(self) -> usize {
         match self {
-            Architecture::Light => FIELD,
-            Architecture::Published => 44,
-            Architecture::Residual => 80,
-            Architecture::UNet => FIELD,
-            Architecture::Dilated => 56,
+            Architecture::Published => 40,
+            Architecture::Residual => 76,
+            Architecture::Light | Architecture::UNet | Architecture::Dilated => FIELD,
         }
     }
 }

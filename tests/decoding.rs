@@ -345,7 +345,7 @@ fn the_search_can_be_stopped() {
     struct After(usize);
     impl Progress for After {
         fn update(&mut self, done: usize, _: usize, note: &str) {
-            assert!(done == 0 || note.contains("frames/s"), "{note}");
+            assert!(done == 0 || note.contains("defects"), "{note}");
             self.0 = self.0.saturating_sub(1);
         }
         fn interrupted(&self) -> bool {

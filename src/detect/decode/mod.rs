@@ -28,7 +28,6 @@ use objects::Object;
 use prepare::{Preparation, Prepared};
 use remainder::Remainder;
 use std::sync::mpsc::sync_channel;
-use std::time::Instant;
 
 impl Detector {
     /// Finds the defects of every frame. What noise alone would have given comes along
@@ -52,14 +51,11 @@ impl Detector {
         let preparation = self.preparation().with_reference_of(movie);
         let decoder = Decoder { decoding, preparation: &preparation };
         let mut gathered = Gathered::new(decoding, &preparation, movie);
-        let begun = Instant::now();
         progress.update(0, movie.len(), "");
         self.engine(decoding, |engine| {
             self.walk(movie, &decoder, engine, &mut gathered, progress)?;
             let alarms = surrogates::count(&decoder, movie, engine, &gathered.rows, progress)?;
-            let rate = movie.len() as f64 / begun.elapsed().as_secs_f64().max(1e-9);
-            let note = format!("{} defects, {rate:.1} frames/s", gathered.rows.len());
-            progress.update(movie.len(), movie.len(), &note);
+            progress.update(movie.len(), movie.len(), &format!("{} defects", gathered.rows.len()));
             gathered.rows.finish(Some(Areas::new(gathered.areas, movie.calibration())), alarms)
         })
     }
@@ -98,7 +94,6 @@ impl Detector {
     ) -> Result<()> {
         let size = (movie.height() / self.memory.bin.max(1), movie.width() / self.memory.bin.max(1));
         let at_once = |engine: &Engine| decoder.decoding.batch.min(engine.frames_at_once(size));
-        let begun = Instant::now();
         std::thread::scope(|scope| {
             let (give, take) = sync_channel::<Result<Prepared>>(at_once(engine));
             scope.spawn(move || {
@@ -127,9 +122,9 @@ impl Detector {
                 if let Some(before) = finishing.replace(scope.spawn(work)) {
                     gathered.take(before)?;
                 }
-                let rate = read as f64 / begun.elapsed().as_secs_f64().max(1e-9);
+                // The end is told when noise has been counted, too.
                 if read < movie.len() {
-                    progress.update(read, movie.len(), &format!("{} defects, {rate:.1} frames/s", gathered.rows.len()));
+                    progress.update(read, movie.len(), &format!("{} defects", gathered.rows.len()));
                 }
             }
             finishing.map_or(Ok(()), |last| gathered.take(last))

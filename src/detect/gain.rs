@@ -1,6 +1,6 @@
 //! A frame's noise: how many of its units a count is.
 
-use super::filter::gaussian;
+use super::filter::weighted_gaussian;
 use crate::simulate::{normal, poisson};
 use ndarray::Array2;
 use rand::Rng;
@@ -24,7 +24,7 @@ impl Gain {
     pub(super) fn of(image: &Array2<f32>, expected: &Array2<f32>, trust: &Array2<f32>) -> Gain {
         const TAPS: [f32; 5] = [1.0, -4.0, 6.0, -4.0, 1.0];
         let norm: f32 = TAPS.iter().map(|t| t * t).sum();
-        let level = gaussian(expected.view(), 1.0);
+        let level = weighted_gaussian(expected, &Array2::ones(expected.dim()), 1.0);
         let mut pairs = vec![];
         for y in 2..image.nrows().saturating_sub(2) {
             for x in 2..image.ncols().saturating_sub(2) {

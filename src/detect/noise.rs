@@ -1,16 +1,8 @@
 //! Scores in units of a frame's own noise, which is measured where the lattice is as it should be.
 
-<<<<<<< HEAD
 use super::filter::{gaussian, robust};
 use crate::error::{Error, Result};
 use ndarray::{Array2, Zip};
-=======
-use super::filter::weighted_gaussian;
-use crate::simulate::{normal, poisson};
-use ndarray::Array2;
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
->>>>>>> 5f43ed4ee7c7342a1d8803de9a7a215f799b08e9
 
 /// Noise of one band of expected intensity.
 #[derive(Clone, Copy)]
@@ -25,35 +17,12 @@ struct Noise {
 const Z90: f32 = 1.281_55;
 
 impl Noise {
-<<<<<<< HEAD
     /// From the 10th, 50th and 90th percentiles, which a few per cent of defects hardly move (Cornish and Fisher's
     /// expansion gives deviation, mean and skewness from them).
     fn of(level: f32, values: &mut [f32]) -> Noise {
         let mut quantile = |p: f32| {
             let at = ((values.len() - 1) as f32 * p) as usize;
             *values.select_nth_unstable_by(at, f32::total_cmp).1
-=======
-    /// From the variance against the level: the slope is the gain, and the offset is where the variance would be 0.
-    ///
-    /// The variance is that of fourth differences along rows of what the lattice leaves: shifts of rows, which the
-    /// lattice does not describe, are smooth along a row and leave next to nothing there.
-    pub(super) fn of(image: &Array2<f32>, expected: &Array2<f32>, trust: &Array2<f32>) -> Noise {
-        const TAPS: [f32; 5] = [1.0, -4.0, 6.0, -4.0, 1.0];
-        let norm: f32 = TAPS.iter().map(|t| t * t).sum();
-        let level = weighted_gaussian(expected, &Array2::ones(expected.dim()), 1.0);
-        let mut pairs = vec![];
-        for y in 2..image.nrows().saturating_sub(2) {
-            for x in 2..image.ncols().saturating_sub(2) {
-                let at = |i: usize| [y, x + i - 2];
-                if (0..5).all(|i| trust[at(i)] >= 1.0) {
-                    let sum: f32 = TAPS.iter().enumerate().map(|(i, t)| t * (image[at(i)] - expected[at(i)])).sum();
-                    pairs.push((level[[y, x]], sum * sum / norm));
-                }
-            }
-        }
-        let Some((slope, offset)) = line(&mut pairs) else {
-            return Noise { gain: 0.0, offset: 0.0, whole: false };
->>>>>>> 5f43ed4ee7c7342a1d8803de9a7a215f799b08e9
         };
         let (low, middle, high) = (quantile(0.1), quantile(0.5), quantile(0.9));
         let deviation = (high - low) / (2.0 * Z90);

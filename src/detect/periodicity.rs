@@ -52,7 +52,7 @@ impl Default for PeriodicityBreak {
         PeriodicityBreak {
             threshold: 4.5,
             window_periods: 2.5,
-            background_periods: 1.0,
+            background_periods: 0.8,
             column_periods: 0.14,
             radius_periods: 0.3,
             target_period_px: 9.0,

@@ -82,7 +82,7 @@ fn write_bytes(movie: &Movie, frames: usize, path: &std::path::Path) -> std::io:
     let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
     file.write_all(b"\x93NUMPY\x01\x00")?;
     file.write_all(&(length as u16).to_le_bytes())?;
-    write!(file, "{header:<0$}\n", length - 1)?;
+    writeln!(file, "{header:<0$}", length - 1)?;
     for i in 0..frames {
         let frame = movie.frame(i % movie.len()).map_err(|e| std::io::Error::other(e.to_string()))?;
         file.write_all(&frame.data.iter().map(|&v| v.clamp(0.0, 255.0) as u8).collect::<Vec<_>>())?;

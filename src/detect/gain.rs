@@ -133,8 +133,8 @@ mod tests {
         Array2::from_shape_fn((n, n), |(y, x)| height * (0.1 + wave(y) * wave(x)))
     }
 
-    /// Gain and offset of simulated detectors; the slope of 250,000 variances is known to about 1 %, the offset, to which
-    /// the line is prolonged, to a twentieth of a column's height.
+    /// Gain and offset of simulated detectors; smoothing narrows the range of levels by a tenth, so that the slope is
+    /// too steep by as much; the offset, to which the line is prolonged, is known to a sixteenth of a column's height.
     #[test]
     fn gain_and_offset_are_measured() {
         for (gain, offset, height) in
@@ -143,8 +143,8 @@ mod tests {
             let (mut rng, expected) = (rng(), lattice(500, height));
             let image = expected.mapv(|m| poisson(f64::from(m), &mut rng) as f32 * gain + offset);
             let found = Gain::of(&image, &(expected * gain + offset), &Array2::ones((500, 500)));
-            assert!((found.gain / gain - 1.0).abs() < 0.05, "{found:?}, not {gain}");
-            assert!((found.offset - offset).abs() < 0.06 * gain * height + 0.05, "{found:?}, not {offset}");
+            assert!((found.gain / gain - 1.0).abs() < 0.12, "{found:?}, not {gain}");
+            assert!((found.offset - offset).abs() < 0.0625 * gain * height + 0.05, "{found:?}, not {offset}");
             assert_eq!(found.whole, gain <= 1.0, "{found:?}");
         }
         let mut rng = rng();

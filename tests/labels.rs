@@ -55,7 +55,7 @@ fn cases() -> Vec<Case> {
     vec![
         case("clean", Specimen::Ws2, clean(), [0.9, 0.7, 0.7]),
         case("as recorded", Specimen::Ws2, Imaging::as_recorded(), [0.8, 0.0, 0.85]),
-        case("20 counts", Specimen::Ws2, clean().with_counts_at_w(20.0), [0.85, 0.4, 0.7]),
+        case("20 counts", Specimen::Ws2, clean().with_counts_at_w(20.0), [0.85, 0.25, 0.7]),
         Case {
             most_false: 5.0,
             ..case("1000 counts", Specimen::Ws2, clean().with_counts_at_w(1000.0), [0.7, 0.5, 0.5])

@@ -57,7 +57,7 @@ pub struct Region {
 /// let frame = Ws2::default().with_size_px(128).simulate(3)?.movie.frame(0)?;
 /// let labels = PeriodicityBreak::default().label(&frame)?;
 /// let first = labels.regions[0];
-/// let labels = labels.at_threshold(4.0)?.with_defect(64.0, 40.0, Sign::Dark)?.without(first.y_px, first.x_px)?;
+/// let labels = labels.at_threshold(4.0)?.with_defect(64.0, 40.0, Sign::Dark)?.without(first.y_px.into(), first.x_px.into())?;
 /// assert!(format!("{labels:?}").contains("1 added and 1 erased by hand"));
 /// # Ok::<(), Error>(())
 /// ```

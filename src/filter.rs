@@ -106,6 +106,20 @@ pub(crate) fn robust(values: &mut [f32]) -> (f32, f32) {
     (centre, 1.4826 * median(values))
 }
 
+/// The next even number without prime factors above 5, which is fast to transform.
+pub(crate) fn handy(n: usize) -> usize {
+    let smooth = |n: &usize| {
+        let mut rest = *n;
+        for p in [2, 3, 5] {
+            while rest.is_multiple_of(p) {
+                rest /= p;
+            }
+        }
+        rest == 1
+    };
+    (n.next_multiple_of(2)..).step_by(2).find(smooth).unwrap_or(n)
+}
+
 /// The value in the middle of a list, 0 of none; the list changes its order.
 pub(crate) fn median(values: &mut [f32]) -> f32 {
     if values.is_empty() {

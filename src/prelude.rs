@@ -3,12 +3,10 @@
 pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
 pub use crate::defects::{Areas, Defects, FalseAlarms, read_parquet, write_parquet};
 pub use crate::detect::{
-    Architecture, Augment, Channel, Decoding, Detector, Evidence, HeldOut, Labels, Lattice, Loss, On, Output,
-    PeriodicityBreak, Plant, Planting, PublishedMask, Schedule, Score, SplitHalf, Texture, Trainer, Training,
-    published_mask, score,
+    Architecture, Augment, Channel, Decoding, Detector, Evidence, GeometricPhase, Group, HeldOut, LabelSource, Labels,
+    Lattice, Loss, On, Output, PeriodicityBreak, Plant, Planting, PublishedMask, Region, Schedule, Score, Scores, Sign,
+    SplitHalf, Strain, Stream, Surrogates, Texture, Trainer, Training, published_mask, score,
 };
-pub use crate::detect::{GeometricPhase, LabelSource, Region, Sign, Strain};
-pub use crate::detect::{Group, Scores, Stream, Surrogates};
 pub use crate::device::best_device;
 pub use crate::error::Error;
 pub use crate::figure::Figure;

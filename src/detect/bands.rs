@@ -1,7 +1,7 @@
 //! The periodic part of an image by Fourier transforms, whatever the number of its waves.
 
+use super::filter::handy;
 use super::lattice::fft2;
-use super::order::handy;
 use ndarray::{Array2, Zip, s};
 use rustfft::num_complex::Complex32;
 

@@ -1,7 +1,7 @@
 //! Where a frame is lattice, and where it is none any more: holes and amorphous places.
 
 use super::components::components;
-use super::filter::{bin, median};
+use super::filter::{bin, handy, median};
 use super::lattice::{Lattice, fft2};
 use crate::defects::Area;
 use ndarray::{Array2, Zip};
@@ -217,20 +217,6 @@ impl Order {
 fn high(values: &mut [f32]) -> f32 {
     let at = values.len() * 9 / 10;
     if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(at, f32::total_cmp).1 }
-}
-
-/// The next even number without prime factors above 5, which transforms like.
-pub(super) fn handy(n: usize) -> usize {
-    let smooth = |n: &usize| {
-        let mut rest = *n;
-        for p in [2, 3, 5] {
-            while rest.is_multiple_of(p) {
-                rest /= p;
-            }
-        }
-        rest == 1
-    };
-    (n.next_multiple_of(2)..).step_by(2).find(smooth).unwrap_or(n)
 }
 
 /// A transform of real part and imaginary part, of which bands are taken.

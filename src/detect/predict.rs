@@ -1,13 +1,10 @@
 //! What a trained network says of images: the one place where it is run.
 
-use super::augment::mirror;
 use super::detector::Detector;
-use super::filter::bin;
 use super::network::STRIDE;
-use super::training::{fits, normalise, tensor};
+use super::training::tensor;
 use crate::error::{Error, Result};
-use crate::movie::Frame;
-use ndarray::{Array3, Array4, Axis, s};
+use ndarray::{Array3, Array4};
 use tch::{Device, Kind, Tensor};
 
 /// Probability maps of a stack of images: `[image, channel, y, x]`; channels as [`Detector::channels`] says.
@@ -36,37 +33,6 @@ impl Detector {
         let mean = array(&all.f_mean_dim([0_i64].as_slice(), false, Kind::Float)?)?;
         let spread = array(&all.f_std_dim([0_i64].as_slice(), true, false)?)?;
         Ok(Prediction { mean, spread: Some(spread) })
-    }
-
-    /// The probability maps of one frame: `[channel, y, x]`, in pixels of the binned frame; channels as
-    /// [`Detector::channels`] says.
-    ///
-    /// # Errors
-    /// If the frame holds NaN, is constant, or is smaller than what the network looks at.
-    pub fn probabilities(&self, frame: &Frame) -> Result<Array3<f32>> {
-        Ok(self.predict_one(frame)?.0)
-    }
-
-    /// How much the networks of an ensemble differ, as a standard deviation of the probability: shape as
-    /// [`Detector::probabilities`]; none where there is one network.
-    ///
-    /// # Errors
-    /// As [`Detector::probabilities`].
-    pub fn spread(&self, frame: &Frame) -> Result<Option<Array3<f32>>> {
-        Ok(self.predict_one(frame)?.1)
-    }
-
-    fn predict_one(&self, frame: &Frame) -> Result<(Array3<f32>, Option<Array3<f32>>)> {
-        frame.usable()?;
-        let image = bin(&frame.data, self.memory.bin);
-        let (h, w) = image.dim();
-        fits((h, w), self.memory.bin)?;
-        let image = normalise(&image, self.memory.period_px);
-        let padded = (1, h.next_multiple_of(STRIDE), w.next_multiple_of(STRIDE));
-        let stack = Array3::from_shape_fn(padded, |(_, y, x)| image[[mirror(y as i64, h), mirror(x as i64, w)]]);
-        let Prediction { mean, spread } = self.predict(&stack)?;
-        let inside = |maps: Array4<f32>| maps.index_axis(Axis(0), 0).slice(s![.., ..h, ..w]).to_owned();
-        Ok((inside(mean), spread.map(inside)))
     }
 }
 

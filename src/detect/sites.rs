@@ -3,6 +3,7 @@
 use super::cell::{Kind, MeanCell};
 use super::filter::{gaussian, median, weighted_gaussian};
 use super::labels::Labels;
+use super::waves::Wave;
 use ndarray::{Array2, Zip};
 use std::collections::HashSet;
 
@@ -173,15 +174,12 @@ impl Phases {
 /// Phase (in turns) and amplitude of a wave, in a Gaussian window about each pixel. The phase is that by which an image
 /// `cos(2 pi (g r + phase))` is ahead.
 fn demodulated(flat: &Array2<f32>, g: [f64; 2], window: f32) -> (Array2<f32>, Array2<f32>) {
-    let turn = |y: usize, x: usize| {
-        let angle = (g[0] * y as f64 + g[1] * x as f64).rem_euclid(1.0) * std::f64::consts::TAU;
-        (angle.sin() as f32, angle.cos() as f32)
-    };
+    let wave = Wave::new(g, flat.dim());
     let part = |pick: fn((f32, f32)) -> f32| {
-        let wave = Array2::from_shape_fn(flat.dim(), |(y, x)| flat[[y, x]] * pick(turn(y, x)));
-        gaussian(wave.view(), window)
+        let turned = Array2::from_shape_fn(flat.dim(), |(y, x)| flat[[y, x]] * pick(wave.at(y, x)));
+        gaussian(turned.view(), window)
     };
-    let (sin, cos) = (part(|t| t.0), part(|t| t.1));
+    let (cos, sin) = (part(|t| t.0), part(|t| t.1));
     let phase = Zip::from(&sin).and(&cos).map_collect(|s, c| (-s).atan2(*c) / std::f32::consts::TAU);
     let amplitude = Zip::from(&sin).and(&cos).map_collect(|s, c| s.hypot(*c));
     (phase, amplitude)

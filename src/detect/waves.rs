@@ -5,13 +5,13 @@ use crate::error::Result;
 use ndarray::{Array2, Zip};
 
 /// cos and sin of 2 pi g . r at every pixel, from a table for the rows and one for the columns.
-struct Wave {
+pub(super) struct Wave {
     rows: Vec<(f32, f32)>,
     columns: Vec<(f32, f32)>,
 }
 
 impl Wave {
-    fn new(g: [f64; 2], (h, w): (usize, usize)) -> Wave {
+    pub(super) fn new(g: [f64; 2], (h, w): (usize, usize)) -> Wave {
         let turn = |g: f64, n: usize| -> Vec<(f32, f32)> {
             (0..n)
                 .map(|i| (std::f64::consts::TAU * g * i as f64).sin_cos())
@@ -21,7 +21,7 @@ impl Wave {
         Wave { rows: turn(g[0], h), columns: turn(g[1], w) }
     }
 
-    fn at(&self, y: usize, x: usize) -> (f32, f32) {
+    pub(super) fn at(&self, y: usize, x: usize) -> (f32, f32) {
         let ((cy, sy), (cx, sx)) = (self.rows[y], self.columns[x]);
         (cy * cx - sy * sx, cy * sx + sy * cx)
     }

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::movie::{Frame, Movie};
 use crate::progress::{EARLIER, Progress, Reporter};
 use maps::{AT_ONCE_CPU, AT_ONCE_GPU, Engine, Maps};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Array3, Axis};
 use objects::Object;
 use prepare::{Preparation, Prepared};
 use remainder::Remainder;
@@ -65,9 +65,31 @@ impl Detector {
     /// # Errors
     /// If the frame holds NaN, is constant, or is smaller than what the network looks at.
     pub fn probability(&self, frame: &Frame) -> Result<Array2<f32>> {
+        Ok(self.maps(frame)?.any())
+    }
+
+    /// The probability maps of one frame: `[channel, y, x]`, in pixels of the binned frame; channels as
+    /// [`Detector::channels`] says.
+    ///
+    /// # Errors
+    /// As [`Detector::probability`].
+    pub fn probabilities(&self, frame: &Frame) -> Result<Array3<f32>> {
+        Ok(self.maps(frame)?.mean)
+    }
+
+    /// How much the networks of an ensemble differ, as a standard deviation of the probability: shape as
+    /// [`Detector::probabilities`]; none where there is one network.
+    ///
+    /// # Errors
+    /// As [`Detector::probability`].
+    pub fn spread(&self, frame: &Frame) -> Result<Option<Array3<f32>>> {
+        Ok(self.maps(frame)?.spread)
+    }
+
+    fn maps(&self, frame: &Frame) -> Result<Maps> {
         let prepared = self.preparation().frame(frame)?;
         let maps = self.engine(&Decoding::default(), |engine| engine.maps(&[&prepared.image]))?;
-        maps.first().map(Maps::any).ok_or_else(|| Error::data("no frame was given"))
+        maps.into_iter().next().ok_or_else(|| Error::data("no frame was given"))
     }
 
     fn preparation(&self) -> Preparation {

@@ -9,7 +9,7 @@
 //! where the lattice is but not which period, the sum holds all that is not periodic, which does.
 
 use super::fourier::{Fourier, Spectrum, frequency};
-use crate::filter::median;
+use crate::filter::{handy, median};
 use crate::movie::operations::interpolate::taps;
 use ndarray::{Array2, Zip};
 use rayon::prelude::*;
@@ -114,19 +114,9 @@ fn reach(full: &Fourier, spectrum: &Spectrum) -> (f32, f64) {
     (white, (last as f64 + 2.0) / (RINGS as f64 * std::f64::consts::SQRT_2))
 }
 
-/// The next even number without large factors, which is fast to transform; at most `n`.
+/// A length that is fast to transform; at most `n`.
 fn fast(at_least: f64, n: usize) -> usize {
-    let smooth = |m: &usize| {
-        [2, 3, 5].iter().fold(*m, |m, p| {
-            let mut m = m;
-            while m.is_multiple_of(*p) {
-                m /= p;
-            }
-            m
-        }) == 1
-    };
-    let from = (at_least.ceil() as usize).max(SMALLEST);
-    (from..n).find(|m| m.is_multiple_of(2) && smooth(m)).unwrap_or(n)
+    handy((at_least.ceil() as usize).max(SMALLEST)).min(n)
 }
 
 /// Sides of a spectrum are no shorter.

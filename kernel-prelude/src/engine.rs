@@ -273,7 +273,10 @@ impl Engine {
 
     /// Completions at a byte of the code: each with its kind, and the bytes that they replace.
     pub fn completions(&mut self, code: &str, at: usize) -> Result<Completions> {
-        let found = self.context.completions(code, at).map_err(|error| error.to_string())?;
+        let found = match unharmed(|| self.context.completions(code, at)) {
+            Some(found) => found.map_err(|error| error.to_string())?,
+            None => self.completions_of_any_type(code, at)?,
+        };
         let mut words: Vec<Completion> = Vec::new();
         for item in &found.completions {
             let names = [&item.code, &item.label].map(|name| name.to_lowercase());
@@ -293,6 +296,19 @@ impl Engine {
         Ok(Completions { words, start: found.start_offset, end: found.end_offset })
     }
 
+    /// rust-analyzer looks for expressions of the type that is wanted at a cell's end, and may fail at that. Within a loop
+    /// none is wanted.
+    fn completions_of_any_type(&mut self, code: &str, at: usize) -> Result<evcxr::Completions> {
+        const LOOP: &str = "while false { ";
+        let word = code[..at].trim_end_matches(|char: char| char.is_alphanumeric() || char == '_').len();
+        let looped = format!("{}{LOOP}{} }}{}", &code[..word], &code[word..at], &code[at..]);
+        let found = unharmed(|| self.context.completions(&looped, at + LOOP.len())).ok_or("rust-analyzer has failed")?;
+        let mut found = found.map_err(|error| error.to_string())?;
+        let earlier = |offset: usize| offset.saturating_sub(LOOP.len()).max(word);
+        (found.start_offset, found.end_offset) = (earlier(found.start_offset), earlier(found.end_offset));
+        Ok(found)
+    }
+
     /// What is known of the name at a byte of the code, as text and as HTML.
     pub fn inspect(&mut self, code: &str, at: usize) -> Option<(String, String)> {
         // evcxr reads no further than the place: it is to see the whole name. A method it knows only by its bracket.
@@ -300,7 +316,8 @@ impl Engine {
         let name = &code[..at + rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len())];
         let forms = [(name.to_owned(), name.len()), (format!("{name}()"), name.len() + 1)];
         let found = forms.into_iter().find_map(|(code, at)| {
-            self.context.hover_at(&code, at).ok().filter(|(plain, _)| !NOTHING.contains(&plain.as_str()))
+            let found = unharmed(|| self.context.hover_at(&code, at))?;
+            found.ok().filter(|(plain, _)| !NOTHING.contains(&plain.as_str()))
         })?;
         // Headings of documentation are those of a page, not of a note beside a cell.
         let html = without_crate(&found.1).replace("<h1>", "<h4>").replace("</h1>", "</h4>");
@@ -310,6 +327,11 @@ impl Engine {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         lock(&self.seen)
     }
+}
+
+/// What some work gives; nothing if it panics. Asking rust-analyzer changes nothing that a panic could leave half done.
+fn unharmed<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
 }
 
 pub struct Completion {

@@ -58,19 +58,20 @@ pub fn metadata(of: &str, library: &Path, copy: &Path) -> Result<String> {
     let kept = |package: &&Value| CRATES.contains(&text(&package["name"]).as_str());
     let ids: HashSet<String> = list(&all["packages"]).iter().filter(kept).map(|package| text(&package["id"])).collect();
     let known = |value: &Value| ids.contains(&text(value));
-    keep(&mut all["packages"], |package| known(&package["id"]));
-    keep(&mut all["workspace_members"], known);
-    keep(&mut all["workspace_default_members"], known);
-    keep(&mut all["resolve"]["nodes"], |node| known(&node["id"]));
+    keep(&mut all, "/packages", |package| known(&package["id"]));
+    keep(&mut all, "/workspace_members", known);
+    keep(&mut all, "/workspace_default_members", known);
+    keep(&mut all, "/resolve/nodes", |node| known(&node["id"]));
     for node in all["resolve"]["nodes"].as_array_mut().into_iter().flatten() {
-        keep(&mut node["dependencies"], known);
-        keep(&mut node["deps"], |dep| known(&dep["pkg"]));
+        keep(node, "/dependencies", known);
+        keep(node, "/deps", |dep| known(&dep["pkg"]));
     }
     Ok(all.to_string())
 }
 
-fn keep(values: &mut Value, wanted: impl Fn(&Value) -> bool) {
-    if let Some(values) = values.as_array_mut() {
+/// Keeps what is wanted of a list, where there is one: what cargo does not say stays unsaid.
+fn keep(of: &mut Value, list: &str, wanted: impl Fn(&Value) -> bool) {
+    if let Some(values) = of.pointer_mut(list).and_then(Value::as_array_mut) {
         values.retain(|value| wanted(value));
     }
 }

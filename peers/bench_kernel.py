@@ -12,7 +12,7 @@ import phases
 import report
 from checks import fault
 from kernel import Kernel, Trouble, Warm, write_specs
-from processes import Watch, tree
+from processes import Watch, machine, tree
 
 CELL_PATIENCE_S = 300
 SETUP_PATIENCE_S = 3 * 3600
@@ -189,15 +189,6 @@ def drop_caches():
     except OSError as error:
         raise Trouble(f"--drop-caches needs root, and a kernel of its own: {error}. Leave it out to measure with "
                       "whatever the page cache holds.")
-
-
-def machine():
-    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.machine())
-    memory = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()
-                  if line.startswith("MemTotal"))
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "memory_gib": memory / 2**20,
-            "load": os.getloadavg()[0], "python": platform.python_version()}
 
 
 def main():

@@ -86,10 +86,10 @@ def write(path, arrays, header):
 
 def convert(state, path, architecture, period_px, bin_factor, source):
     arrays, logits = named(state, architecture)
-    training = {"architecture": architecture, "output": "Defect" if logits == 1 else "Sign"}
+    training = {"architecture": architecture, "input": "Frame", "output": "Defect" if logits == 1 else "Sign"}
     memory = {"training": training, "bin": bin_factor, "period_px": period_px, "source": source}
     header = {
-        "format": "atomotion detector 2",
+        "format": "atomotion detector 3",
         "memory": json.dumps(memory),
         "architecture": architecture,
         "options": json.dumps(training),

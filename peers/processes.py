@@ -1,6 +1,7 @@
 """The processes of a kernel and the memory they take, from /proc."""
 
 import os
+import platform
 import threading
 import time
 from pathlib import Path
@@ -107,3 +108,12 @@ class Watch:
         except OSError:
             return
         self.compilers[pid] = {"words": words, "folder": folder, "crate": words[words.index("--crate-name") + 1]}
+
+
+def machine():
+    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.machine())
+    memory = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()
+                  if line.startswith("MemTotal"))
+    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "memory_gib": memory / 2**20,
+            "load": os.getloadavg()[0], "python": platform.python_version()}

@@ -215,13 +215,13 @@ def faults(results):
                      for kernel, found in results["faults"].items() for cell, problem in found.items())
 
 
-def write(path, text):
+def write(path, text, begin=BEGIN, end=END):
     """Between the marks, whole or not at all."""
     page = path.read_text()
-    before, mark, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise SystemExit(f"{path} lacks the lines {BEGIN} and {END}: put them where the tables are to stand")
+    before, mark, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not mark or not found:
+        raise SystemExit(f"{path} lacks the lines {begin} and {end}: put them where the tables are to stand")
     partial = path.with_name(path.name + ".partial")
     partial.write_text(f"{before}{mark}\n\n{text}\n{end}{after}")
     partial.replace(path)

@@ -3,9 +3,9 @@
 pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
 pub use crate::defects::{Areas, Defects, FalseAlarms, read_parquet, write_parquet};
 pub use crate::detect::{
-    Architecture, Augment, Channel, Decoding, Detector, Evidence, GeometricPhase, Group, HeldOut, LabelSource, Labels,
-    Lattice, Loss, On, Output, PeriodicityBreak, Plant, Planting, PublishedMask, Region, Schedule, Score, Scores, Sign,
-    SplitHalf, Strain, Stream, Surrogates, Texture, Trainer, Training, published_mask, score,
+    Architecture, Augment, Channel, Decoding, Detector, Evidence, GeometricPhase, Group, HeldOut, Input, LabelSource,
+    Labels, Lattice, Loss, On, Output, PeriodicityBreak, Plant, Planting, PublishedMask, Region, Schedule, Score,
+    Scores, Sign, SplitHalf, Strain, Stream, Surrogates, Texture, Trainer, Training, published_mask, score,
 };
 pub use crate::device::best_device;
 pub use crate::error::Error;

@@ -330,7 +330,9 @@ fn vacuum_and_saturated_frames_hold_no_defects() {
     }
     assert!(areas[0].amorphous_nm2 == 0.0 && areas[2].amorphous_nm2 == 0.0 && areas[3].hole_nm2 == 0.0);
     for frame in [1, 4, 5] {
-        assert_eq!(decoded.positions(frame).unwrap().len(), found.positions(frame).unwrap().len());
+        // The lattice is known from another frame, so that what is hardly probable enough may not be, and the reverse.
+        let (now, then) = (decoded.positions(frame).unwrap().len(), found.positions(frame).unwrap().len());
+        assert!(now.abs_diff(then) <= 1 + then / 20, "{now} {then}");
     }
     // Saturated where it is brightest: defects are still found.
     let cut = changed(&recording.movie, |_, data| data.mapv(|v| v.min(75.0)));

@@ -10,6 +10,7 @@ pub enum Action {
     Test { full: bool },
     Run(Run),
     BenchKernel(Bench),
+    BenchScience(Science),
     Dataset { name: String },
     Repl,
     KernelInstall(Destination),
@@ -66,6 +67,34 @@ impl Peer {
             Peer::Stock => "stock evcxr_jupyter",
             Peer::Python => "ipykernel with AtomAI",
         }
+    }
+}
+
+/// What is measured of the library itself, each by a program of that name in peers/.
+pub const SCIENCES: [&str; 4] = ["detect", "classify", "dynamics", "markov"];
+
+/// What `bench detect` and its like measure.
+#[derive(Debug, PartialEq)]
+pub struct Science {
+    pub what: String,
+    /// Whether other programs are run beside ours.
+    pub peers: bool,
+    pub write: bool,
+    /// Seeds of every comparison with others, minutes that each of their trainings may take, movies of each kind.
+    pub numbers: Vec<(String, u64)>,
+}
+
+impl Science {
+    /// The words that ask for it.
+    pub fn command(&self) -> String {
+        let mut words = format!("cargo lab bench {}", self.what);
+        for (name, number) in &self.numbers {
+            words += &format!(" --{name} {number}");
+        }
+        for (given, flag) in [(!self.peers, " --without peers"), (self.write, " --write")] {
+            words += if given { flag } else { "" };
+        }
+        words
     }
 }
 
@@ -173,14 +202,22 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
 
 fn parse_bench(words: &[String]) -> Result<Action, String> {
     let Some((what, rest)) = words.split_first() else {
-        return Err("`bench` needs to know what to measure: cargo lab bench kernel".into());
+        return Err(
+            "`bench` needs to know what to measure: cargo lab bench kernel (or detect, classify, dynamics, markov)"
+                .into(),
+        );
     };
     if what == "--help" || what == "-h" {
         return Ok(Action::Help(help::BENCH));
     }
+    if SCIENCES.contains(&what.as_str()) {
+        return parse_science(what, rest);
+    }
     if what != "kernel" {
-        let hint = nearest(what, &["kernel"]);
-        return Err(format!("`bench {what}`: what can be measured is `bench kernel`.{hint}"));
+        let hint = nearest(what, &["kernel", "detect", "classify", "dynamics", "markov"]);
+        return Err(format!(
+            "`bench {what}`: what can be measured is `bench kernel`, `detect`, `classify`, `dynamics` and `markov`.{hint}"
+        ));
     }
     let given = Given::read("bench kernel", rest, &["--drop-caches", "--write"], &["--rounds", "--without"], 0)?;
     if given.help {
@@ -197,6 +234,31 @@ fn parse_bench(words: &[String]) -> Result<Action, String> {
     let without = given.values("--without").map(peer).collect::<Result<_, _>>()?;
     let (drop_caches, write) = (given.flag("--drop-caches"), given.flag("--write"));
     Ok(Action::BenchKernel(Bench { rounds: rounds.unwrap_or(ROUNDS), without, drop_caches, write }))
+}
+
+fn parse_science(what: &str, words: &[String]) -> Result<Action, String> {
+    const NUMBERS: [&str; 3] = ["seeds", "minutes", "movies"];
+    let takes = ["--seeds", "--minutes", "--movies", "--without"];
+    let given = Given::read(&format!("bench {what}"), words, &["--write"], &takes, 0)?;
+    if given.help {
+        return Ok(Action::Help(help::BENCH));
+    }
+    let mut numbers = vec![];
+    for name in NUMBERS {
+        let flag = format!("--{name}");
+        if let Some(text) = given.value(&flag) {
+            let value = number(&flag, text, "a whole number")?;
+            if value == 0 {
+                return Err(format!("{flag} 0: expected at least 1."));
+            }
+            numbers.push((name.to_owned(), value));
+        }
+    }
+    if let Some(other) = given.values("--without").find(|text| *text != "peers") {
+        return Err(format!("--without {other}: expected `peers`."));
+    }
+    let peers = given.values("--without").next().is_none();
+    Ok(Action::BenchScience(Science { what: what.into(), peers, write: given.flag("--write"), numbers }))
 }
 
 /// Which names there are is the library's to know.
@@ -366,6 +428,9 @@ mod tests {
         let open = Open { browser: false, port: Some(9000), warm: false };
         assert_eq!(parsed("--no-browser --port=9000 --no-warm"), Ok(Action::Open(open)));
         let bench = Bench { rounds: 5, without: vec![Peer::Python], drop_caches: false, write: true };
+        let science = Science { what: "detect".into(), peers: false, write: true, numbers: vec![("seeds".into(), 5)] };
+        assert_eq!(science.command(), "cargo lab bench detect --seeds 5 --without peers --write");
+        assert_eq!(parsed(science.command().trim_start_matches("cargo lab ")), Ok(Action::BenchScience(science)));
         let line = bench.command();
         assert_eq!(line, "cargo lab bench kernel --rounds 5 --without python --write");
         assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));
@@ -394,6 +459,9 @@ mod tests {
             ("run a.ipynb --out --timeout 5", "--out needs a value"),
             ("run a.ipynb --timeout soon", "--timeout soon: expected seconds"),
             ("bench kernl", "Did you mean `kernel`?"),
+            ("bench detec", "Did you mean `detect`?"),
+            ("bench detect --seeds 0", "at least 1"),
+            ("bench detect --without stock", "expected `peers`"),
             ("bench kernel --rounds 0", "at least once"),
             ("bench kernel --without stok", "expected `stock` or `python`"),
             ("--port 70000", "--port 70000: expected a port"),

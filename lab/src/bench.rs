@@ -2,7 +2,7 @@
 //!
 //! What is compared with is installed here, each in an environment of its own; peers/ has the programs that measure.
 
-use crate::args::{Bench, Peer};
+use crate::args::{Bench, Peer, Science};
 use crate::board::Board;
 use crate::jupyter;
 use crate::place::Place;
@@ -61,6 +61,38 @@ pub fn kernel(place: &Place, environment: &Path, bench: &Bench) -> Result<Comman
     write_whole(&file, &format!("{plan:#}\n"))?;
     let mut python = jupyter::python(place, environment);
     python.env("PYTHONUNBUFFERED", "1").arg(place.clone.join("peers/bench_kernel.py")).arg(file);
+    Ok(python)
+}
+
+/// The command that measures a part of the library, with a plan of what to run.
+pub fn science(place: &Place, environment: &Path, asked: &Science) -> Result<Command, String> {
+    let folder = place.dot.join("bench").join(&asked.what);
+    let shared = place.cache.join("bench");
+    for made in [&folder, &shared] {
+        fs::create_dir_all(made).map_err(|error| format!("{}: {error}", made.display()))?;
+    }
+    let board = Board::new();
+    let peers = if asked.peers { Some(peers(place, &shared, &board)?) } else { None };
+    drop(board);
+    let number = |name: &str| asked.numbers.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
+    let readme = if asked.write { place.clone.join("benches/README.md").display().to_string() } else { String::new() };
+    let plan = json!({
+        "command": asked.command(),
+        "clone": place.clone,
+        "folder": folder,
+        "python": peers.as_deref().map(python::interpreter),
+        "peer_versions": peers.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy()),
+        "rustc": Rust::find(place)?.short(),
+        "seeds": number("seeds").unwrap_or(3),
+        "minutes": number("minutes").unwrap_or(20),
+        "movies": number("movies"),
+        "readme": readme,
+    });
+    let file = folder.join("plan.json");
+    write_whole(&file, &format!("{plan:#}\n"))?;
+    let mut python = jupyter::python(place, environment);
+    let program = place.clone.join(format!("peers/bench_{}.py", asked.what));
+    python.env("PYTHONUNBUFFERED", "1").arg(program).arg(file);
     Ok(python)
 }
 

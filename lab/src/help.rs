@@ -18,6 +18,7 @@ Commands:
   test [--full]     set up, then check and test everything, notebooks included
   run NOTEBOOK      execute one notebook without a browser
   bench kernel      measure the kernel beside a stock Rust kernel and Python's
+  bench detect      measure how well defects are found, beside other programs; also classify, dynamics, markov
   dataset NAME      make a dataset from its seed
   repl              the prelude in a terminal
   kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
@@ -67,6 +68,17 @@ time. A round takes about 3 minutes. Leave the machine alone meanwhile.
   --rounds N        measure N times (3)
   --without PEER    leave `stock` or `python` out
   --drop-caches     empty the page cache before every start (needs root)
+  --write           put the tables into benches/README.md
+
+Usage: cargo lab bench detect|classify|dynamics|markov [--seeds N] [--minutes N] [--movies N] [--without peers] [--write]
+
+Measures that part of the library on simulated movies, whose truth is known, beside the programs that are used for it
+today. Results are kept under .atomotion/bench by what they depend on: a run that was stopped goes on where it was.
+
+  --seeds N         seeds of every comparison with another program (3)
+  --minutes N       longest training of another program (20)
+  --movies N        movies of each kind (as many as are needed for 200 of each kind of defect)
+  --without peers   ours alone
   --write           put the tables into benches/README.md
 ";
 

@@ -57,6 +57,11 @@ fn act(action: Action) -> Result<bool, String> {
             let mut measure = bench::kernel(&place, &environment, &asked)?;
             Err(process::turn_into(&mut measure))
         }
+        Action::BenchScience(asked) => {
+            let environment = setup::set_up(&place)?;
+            let mut measure = bench::science(&place, &environment, &asked)?;
+            Err(process::turn_into(&mut measure))
+        }
         Action::Dataset { name } => {
             setup::set_up(&place)?;
             Err(process::turn_into(&mut rust::make_dataset(&place, &name)))

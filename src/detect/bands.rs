@@ -2,29 +2,89 @@
 
 use super::filter::handy;
 use super::lattice::fft2;
+use super::rows::Rows;
 use ndarray::{Array2, Zip, s};
 use rustfft::num_complex::Complex32;
 
-/// Slow background plus every wave (cycles per pixel), each with its local amplitude and phase in a Gaussian window of the
-/// given standard deviation; beyond the border nothing is counted.
+/// Standard deviation of the window in which the lattice counts as one, in periods: that of the labels.
+pub(super) const WINDOW_PERIODS: f64 = 2.5;
+
+/// Gaussian bands of the spectrum around every wave of a lattice, for images of one size.
 ///
 /// To demodulate a wave, smooth it and put it back is to keep a Gaussian band of the spectrum around it. The weights of the
-/// normalised convolution are the same for all waves, so that all bands are kept at once: four transforms in all.
+/// normalised convolution are the same for all waves, so that all bands are kept at once. Beyond the border nothing is
+/// counted.
+#[derive(Clone, Debug)]
+pub(super) struct Bands {
+    size: (usize, usize),
+    padded: (usize, usize),
+    window: f64,
+    kept: Array2<f32>,
+    /// What the window sees of the image at each pixel, to be divided by.
+    norm: Array2<f32>,
+}
+
+impl Bands {
+    /// `waves` in cycles per pixel; `window` is the standard deviation of the window in which each has its local amplitude
+    /// and phase.
+    pub(super) fn new(size: (usize, usize), waves: &[[f64; 2]], window: f64) -> Bands {
+        let room = (4.0 * window).ceil() as usize;
+        let padded = (handy(size.0 + room), handy(size.1 + room));
+        let mut bands = Bands { size, padded, window, kept: bands(waves, padded, window), norm: Array2::ones(size) };
+        let seen = bands.filtered(&bands.slow(), &Array2::ones(size));
+        bands.norm = seen.mapv(|n| 1.0 / n.max(1e-6));
+        bands
+    }
+
+    /// Size of the images that it is for.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// The waves of an image whose slow background has been taken out.
+    pub(super) fn lattice(&self, flat: &Array2<f32>) -> Array2<f32> {
+        self.filtered(&self.kept, flat) * &self.norm
+    }
+
+    /// The same as the frame's rows show them: a scan shifts each a little, and makes it brighter or darker, which in frames
+    /// of many counts is most of what is left beside a bright column.
+    pub(super) fn as_scanned(&self, flat: &Array2<f32>) -> Array2<f32> {
+        const ROUNDS: usize = 2;
+        let farthest = 0.25 * (self.window / WINDOW_PERIODS) as f32;
+        let (mut rows, even) = (Rows::alike(flat.nrows()), Array2::ones(flat.dim()));
+        let mut lattice = self.lattice(flat);
+        for _ in 0..ROUNDS {
+            rows.fit(flat, &lattice, &even, farthest);
+            let of_rows = rows.seen(&lattice) - &lattice;
+            lattice = self.lattice(&(flat - &of_rows));
+        }
+        rows.seen(&lattice)
+    }
+
+    /// The window's transform.
+    fn slow(&self) -> Array2<f32> {
+        Array2::from_shape_fn(self.padded, |at| bell(&[0.0, 0.0], at, self.padded, self.window))
+    }
+
+    fn filtered(&self, filter: &Array2<f32>, image: &Array2<f32>) -> Array2<f32> {
+        let mut data = Array2::from_elem(self.padded, Complex32::default());
+        let (h, w) = self.size;
+        Zip::from(data.slice_mut(s![..h, ..w])).and(image).for_each(|d, &v| d.re = v);
+        fft2(&mut data, false);
+        let scale = 1.0 / data.len() as f32;
+        Zip::from(&mut data).and(filter).for_each(|d, f| *d *= f * scale);
+        fft2(&mut data, true);
+        data.slice(s![..h, ..w]).mapv(|c| c.re)
+    }
+}
+
+/// Slow background plus every wave (cycles per pixel), each with its local amplitude and phase in a Gaussian window of the
+/// given standard deviation.
 pub(super) fn periodic_part(image: &Array2<f32>, waves: &[[f64; 2]], window: f64) -> Array2<f32> {
-    let (h, w) = image.dim();
-    let room = (4.0 * window).ceil() as usize;
-    let size = (handy(h + room), handy(w + room));
+    let bands = Bands::new(image.dim(), waves, window);
     let mean = image.mean().unwrap_or(0.0);
-    let slow = Array2::from_shape_fn(size, |(y, x)| bell(&[0.0, 0.0], (y, x), size, window));
-    // The image is the real part and where it is the imaginary one.
-    let soft =
-        filtered(size, &slow, |y, x| image.get((y, x)).map_or(Complex32::default(), |v| Complex32::new(v - mean, 1.0)));
-    let norm = soft.slice(s![..h, ..w]).mapv(|c| 1.0 / c.im.max(1e-6));
-    let background = Zip::from(&soft.slice(s![..h, ..w])).and(&norm).map_collect(|c, n| mean + c.re * n);
-    let flat = image - &background;
-    let kept = bands(waves, size, window);
-    let lattice = filtered(size, &kept, |y, x| Complex32::new(flat.get((y, x)).copied().unwrap_or(0.0), 0.0));
-    let lattice = Zip::from(&lattice.slice(s![..h, ..w])).and(&norm).map_collect(|c, n| c.re * n);
+    let background = bands.filtered(&bands.slow(), &(image - mean)) * &bands.norm + mean;
+    let lattice = bands.lattice(&(image - &background));
     background + lattice
 }
 
@@ -54,15 +114,6 @@ fn bands(waves: &[[f64; 2]], (h, w): (usize, usize), window: f64) -> Array2<f32>
         }
     }
     kept
-}
-
-fn filtered(size: (usize, usize), filter: &Array2<f32>, data: impl Fn(usize, usize) -> Complex32) -> Array2<Complex32> {
-    let mut data = Array2::from_shape_fn(size, |(y, x)| data(y, x));
-    fft2(&mut data, false);
-    let scale = 1.0 / data.len() as f32;
-    Zip::from(&mut data).and(filter).for_each(|d, f| *d *= f * scale);
-    fft2(&mut data, true);
-    data
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tch::Tensor;
 
-const FORMAT: &str = "atomotion checkpoint 2";
+const FORMAT: &str = "atomotion checkpoint 3";
 const WHAT: &str = "a training";
 /// So many checkpoints that nobody named are kept.
 const KEPT: usize = 10;

@@ -5,8 +5,8 @@ use super::augment::Batch;
 use super::member::Member;
 use super::training::{Training, tensor};
 use crate::error::{Error, Result};
-use ndarray::{ArrayView4, Axis, s};
-use tch::{Device, Tensor};
+use ndarray::{Array4, Axis, s};
+use tch::Tensor;
 
 /// Network and optimiser.
 pub(super) struct Descent {
@@ -62,9 +62,8 @@ impl Descent {
     /// The loss of some crops of a batch.
     fn loss(&self, batch: &Batch, crops: std::ops::Range<usize>, training: &Training) -> Result<Tensor> {
         let device = self.member.vs.device();
-        let part = |all: &ndarray::Array3<f32>| tensor(&all.slice(s![crops.clone(), .., ..]).to_owned(), device);
-        let (image, weight) = (part(&batch.image)?, part(&batch.weight)?);
-        let target = channels(batch.target.slice(s![crops.clone(), .., .., ..]), device)?;
+        let part = |all: &Array4<f32>| tensor(all.slice(s![crops.clone(), .., .., ..]), device);
+        let (image, target, weight) = (part(&batch.image)?, part(&batch.target)?, part(&batch.weight)?);
         let mixed = training.mixed_precision && device.is_cuda();
         let logits = tch::autocast(mixed, || self.member.model.forward(&image, true))?;
         training.loss.of(&logits.f_to_kind(tch::Kind::Float)?, &target, &weight, &training.shares())
@@ -83,13 +82,6 @@ impl Descent {
     fn fits(&self, _crops: usize) -> Result<()> {
         Ok(())
     }
-}
-
-/// (batch, channels, height, width) as a tensor.
-pub(super) fn channels(maps: ArrayView4<f32>, device: Device) -> Result<Tensor> {
-    let shape: Vec<i64> = maps.shape().iter().map(|&n| n as i64).collect();
-    let maps = maps.as_standard_layout();
-    Ok(Tensor::f_from_slice(maps.as_slice().unwrap_or(&[]))?.f_view(shape.as_slice())?.f_to_device(device)?)
 }
 
 /// What CUDA, its allocator and the CPU's say when there is no memory left.

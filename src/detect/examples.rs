@@ -4,7 +4,7 @@ use super::components::components;
 use super::labels::Labels;
 use super::training::{Channel, Training, canvas};
 use crate::error::{Result, check};
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, s};
 
 /// A crop, and the middles of its targets' discs.
 pub(crate) struct Example {
@@ -27,7 +27,7 @@ pub(crate) fn examples(labels: &Labels, training: &Training, count: usize) -> Re
                 (channel, y / n, x / n)
             })
         });
-        Example { image: batch.image.index_axis(Axis(0), i).to_owned(), marks: marks.collect() }
+        Example { image: batch.image.slice(s![i, 0, .., ..]).to_owned(), marks: marks.collect() }
     };
     Ok(((0..count).map(of).collect(), labels.radius_px))
 }

@@ -6,6 +6,7 @@ use super::gain::Gain;
 use super::memory::Memory;
 use super::plant::Soil;
 use super::sites::{Shape, Site};
+use super::training::Input;
 use crate::file::Array;
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -58,7 +59,8 @@ pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, memory: &Memory) -
         return Err("its frame, target and weight are not of one size".into());
     }
     let labels = places.rows().into_iter().map(|p| (p[0], p[1])).collect();
-    Ok(Canvas::new(image, memory.period_px as f32, targets, weight, labels, soil))
+    let canvas = Canvas::new(image, memory.period_px as f32, targets, weight, labels, soil);
+    Ok(canvas.with_backdrop(memory.training.input == Input::FrameAndRemainder))
 }
 
 fn soil(sites: &Array2<f32>, expected: Array2<f32>, numbers: &Array2<f32>) -> Result<Soil, String> {

@@ -2,7 +2,6 @@
 
 use super::augment::{Augment, Canvas};
 use super::components::components;
-use super::descent::channels;
 use super::member::Member;
 use super::training::{Training, tensor};
 use crate::error::Result;
@@ -34,8 +33,8 @@ pub(super) fn judge(member: &Member, held: &Canvas, training: &Training, device:
     let (mut loss, mut found) = (0.0, Found::default());
     for i in 0..BATCHES {
         let batch = augment.batch(held, training.batch, i, !training.seed);
-        let logits = tch::no_grad(|| member.model.forward(&tensor(&batch.image, device)?, false))?;
-        let (target, weight) = (channels(batch.target.view(), device)?, tensor(&batch.weight, device)?);
+        let logits = tch::no_grad(|| member.model.forward(&tensor(batch.image.view(), device)?, false))?;
+        let (target, weight) = (tensor(batch.target.view(), device)?, tensor(batch.weight.view(), device)?);
         loss += training.loss.of(&logits, &target, &weight, &training.shares())?.f_double_value(&[])?;
         let maps = super::predict::array(&logits)?;
         for (maps, targets) in maps.outer_iter().zip(batch.target.outer_iter()) {

@@ -23,7 +23,11 @@ impl Member {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         tch::manual_seed(seed as i64);
         let vs = nn::VarStore::new(device);
-        let model = training.architecture.build(&vs.root(), training.output.channels().len() as i64);
+        let model = training.architecture.build(
+            &vs.root(),
+            training.input.planes() as i64,
+            training.output.channels().len() as i64,
+        );
         Member { vs, model }
     }
 
@@ -53,7 +57,7 @@ impl Member {
         const BATCHES: u64 = 8;
         for i in 0..BATCHES {
             let batch = training.augment.batch(canvas, training.batch, training.steps as u64 + i, seed);
-            let _ = tch::no_grad(|| self.model.forward(&tensor(&batch.image, self.vs.device())?, true))?;
+            let _ = tch::no_grad(|| self.model.forward(&tensor(batch.image.view(), self.vs.device())?, true))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What a detector remembers of its training; saved with the weights.
 
+use super::calibration::Calibration;
 use super::labels::Labels;
 use super::training::Training;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub(super) struct Memory {
     /// How many of them were taken when each network that is finished was.
     pub ends: Vec<usize>,
     pub held_out: Vec<HeldOut>,
+    /// What makes probabilities of the networks' maps.
+    pub calibration: Calibration,
     /// In how many parts a batch is taken, so that it fits the device.
     pub parts: usize,
 }
@@ -50,6 +53,7 @@ impl Default for Memory {
             losses: vec![],
             ends: vec![],
             held_out: vec![],
+            calibration: Calibration::default(),
             parts: 1,
         }
     }

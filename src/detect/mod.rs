@@ -3,7 +3,9 @@
 
 mod adam;
 mod augment;
+mod backdrop;
 mod bands;
+mod calibration;
 mod cell;
 mod checkpoint;
 mod components;
@@ -61,4 +63,4 @@ pub use score::{
 pub use strain::{GeometricPhase, Strain};
 pub use texture::Texture;
 pub use trainer::Trainer;
-pub use training::{Channel, Output, Schedule, Training};
+pub use training::{Channel, Input, Output, Schedule, Training};

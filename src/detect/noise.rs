@@ -2,7 +2,7 @@
 
 use super::filter::{gaussian, robust};
 use crate::error::{Error, Result};
-use ndarray::{Array2, Zip};
+use ndarray::{Array2, Zip, s};
 
 /// Noise of one band of expected intensity.
 #[derive(Clone, Copy)]
@@ -65,6 +65,29 @@ impl Noise {
     }
 }
 
+/// Noise in eight bands of the expected intensity, of pairs of intensity and residual.
+fn bands(mut pairs: Vec<(f32, f32)>) -> Vec<Noise> {
+    const BANDS: usize = 8;
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    pairs
+        .chunks(pairs.len().div_ceil(BANDS).max(1))
+        .map(|band| Noise::of(band[band.len() / 2].0, &mut band.iter().map(|p| p.1).collect::<Vec<_>>()))
+        .collect()
+}
+
+/// Standard deviation of the noise at each pixel, by its expected intensity; 1 where there is none. Every third pixel of every
+/// third row is enough to measure it.
+pub(super) fn deviations(rest: &Array2<f32>, level: &Array2<f32>) -> Array2<f32> {
+    let some = s![..;3, ..;3];
+    let bands = bands(level.slice(some).iter().copied().zip(rest.slice(some).iter().copied()).collect());
+    let of = |l: f32| {
+        let after = bands.partition_point(|b| b.level < l).min(bands.len().saturating_sub(1));
+        let deviation = Noise::between(bands[after.saturating_sub(1)], bands[after], l).deviation;
+        if deviation > 0.0 { deviation } else { 1.0 }
+    };
+    if bands.is_empty() { Array2::ones(rest.dim()) } else { level.mapv(of) }
+}
+
 /// Divides by the noise's standard deviation, measured where `weight` is 1 in eight bands of the expected intensity
 /// (smoothed like the residual) and interpolated between them.
 pub(super) fn standardise(
@@ -73,15 +96,9 @@ pub(super) fn standardise(
     weight: &Array2<f32>,
     column: f32,
 ) -> Result<Array2<f32>> {
-    const BANDS: usize = 8;
     let level = gaussian(periodic.view(), column);
-    let mut pairs: Vec<(f32, f32)> =
-        level.iter().zip(rest).zip(weight).filter(|(_, w)| **w >= 1.0).map(|((l, r), _)| (*l, *r)).collect();
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut bands: Vec<Noise> = pairs
-        .chunks(pairs.len().div_ceil(BANDS).max(1))
-        .map(|band| Noise::of(band[band.len() / 2].0, &mut band.iter().map(|p| p.1).collect::<Vec<_>>()))
-        .collect();
+    let trusted = level.iter().zip(rest).zip(weight).filter(|(_, w)| **w >= 1.0).map(|((l, r), _)| (*l, *r));
+    let mut bands = bands(trusted.collect());
     if bands.is_empty() || bands.iter().any(|b| b.deviation <= 0.0) {
         return Err(Error::data(
             "the frame has no noise to measure significance with: more than half of its pixels fit the lattice exactly",

@@ -4,10 +4,11 @@ use super::cell::Kind;
 use super::gain::Gain;
 use super::sites::{Shape, Site, Spot};
 use crate::error::{Result, check, setters};
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Where something is planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +181,17 @@ impl Soil {
                 self.edit(bed, site, change * site.height, rng);
                 self.mark(bed, site, plant.darkens());
             }
+        }
+    }
+
+    /// Of some rows of the frame.
+    pub(super) fn rows(&self, rows: Range<usize>) -> Soil {
+        let inside = |s: &&Site| s.at.0 >= rows.start as f32 - 0.5 && s.at.0 < rows.end as f32 - 0.5;
+        let moved = |s: &Site| Site { at: (s.at.0 - rows.start as f32, s.at.1), ..*s };
+        Soil {
+            sites: self.sites.iter().filter(inside).map(moved).collect(),
+            expected: self.expected.slice(s![rows.clone(), ..]).to_owned(),
+            ..self.clone()
         }
     }
 

@@ -4,7 +4,7 @@ use super::detector::Detector;
 use super::network::STRIDE;
 use super::training::tensor;
 use crate::error::{Error, Result};
-use ndarray::{Array3, Array4};
+use ndarray::Array4;
 use tch::{Device, Kind, Tensor};
 
 /// Probability maps of a stack of images: `[image, channel, y, x]`; channels as [`Detector::channels`] says.
@@ -16,10 +16,21 @@ pub(super) struct Prediction {
 }
 
 impl Detector {
-    /// Runs the network on normalised images of one size, whose sides are multiples of [`STRIDE`].
-    pub(super) fn predict(&self, stack: &Array3<f32>) -> Result<Prediction> {
-        debug_assert!(stack.shape()[1].is_multiple_of(STRIDE) && stack.shape()[2].is_multiple_of(STRIDE));
-        let image = tensor(stack, self.device())?;
+    /// Probabilities: what the networks say, calibrated.
+    pub(super) fn predict(&self, stack: &Array4<f32>) -> Result<Prediction> {
+        let mut said = self.uncalibrated(stack)?;
+        let calibration = self.memory.calibration;
+        if let Some(spread) = &mut said.spread {
+            spread.zip_mut_with(&said.mean, |s, &p| *s *= calibration.rate(p));
+        }
+        said.mean.par_mapv_inplace(|p| calibration.probability(p));
+        Ok(said)
+    }
+
+    /// Runs the network on images (image, plane, height, width) as [`Detector`] prepares them, whose sides are multiples of [`STRIDE`].
+    pub(super) fn uncalibrated(&self, stack: &Array4<f32>) -> Result<Prediction> {
+        debug_assert!(stack.shape()[2].is_multiple_of(STRIDE) && stack.shape()[3].is_multiple_of(STRIDE));
+        let image = tensor(stack.view(), self.device())?;
         let mixed = self.memory.training.mixed_precision && self.device().is_cuda();
         let map = |member: &super::member::Member| -> Result<Tensor> {
             let logits = tch::autocast(mixed, || tch::no_grad(|| member.model.forward(&image, false)))?;

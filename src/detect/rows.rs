@@ -1,6 +1,6 @@
 //! What a scan does to whole rows: each is a little brighter or darker than the others, and shifted a little along x.
 
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
 /// What each row of a frame adds to its lattice. A row is hundreds of pixels, so that a tenth of what noise does to a
@@ -12,6 +12,28 @@ pub(super) struct Rows {
     contrast: Vec<f32>,
     /// Shift along x in pixels.
     shift: Vec<f32>,
+}
+
+/// What the scan did to one row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    level: f32,
+    contrast: f32,
+    shift: f32,
+}
+
+impl Row {
+    /// A row as this one shows it.
+    pub(super) fn show(self, mut row: ArrayViewMut1<f32>) {
+        let moved = shifted(row.view(), self.shift);
+        let mean = moved.iter().sum::<f32>() / moved.len().max(1) as f32;
+        row.iter_mut().zip(moved).for_each(|(to, v)| *to = mean + self.level + (1.0 + self.contrast) * (v - mean));
+    }
+
+    /// The same, neither brighter nor darker.
+    pub(super) fn without_level(self) -> Row {
+        Row { level: 0.0, ..self }
+    }
 }
 
 /// What one row suggests, with the variance that its noise gives to each.
@@ -30,13 +52,14 @@ impl Rows {
     /// The lattice as these rows show it.
     pub(super) fn seen(&self, lattice: &Array2<f32>) -> Array2<f32> {
         let mut seen = lattice.clone();
-        seen.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(y, mut row)| {
-            let moved = shifted(lattice.row(y), self.shift[y]);
-            let mean = moved.iter().sum::<f32>() / moved.len() as f32;
-            let (level, contrast) = (self.level[y], 1.0 + self.contrast[y]);
-            row.iter_mut().zip(moved).for_each(|(to, v)| *to = mean + level + contrast * (v - mean));
-        });
+        seen.axis_iter_mut(Axis(0)).into_par_iter().zip(self.each()).for_each(|(row, how)| how.show(row));
         seen
+    }
+
+    /// Row by row.
+    pub(super) fn each(&self) -> Vec<Row> {
+        let of = |y: usize| Row { level: self.level[y], contrast: self.contrast[y], shift: self.shift[y] };
+        (0..self.level.len()).map(of).collect()
     }
 
     /// One step of Gauss and Newton towards the rows that explain the image best, where `weight` trusts it. What the

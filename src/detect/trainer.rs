@@ -97,7 +97,7 @@ impl Trainer {
     /// The steps that are left, and the detector: for callers that keep no trainer.
     pub(super) fn finish(mut self, progress: &mut dyn Progress) -> Result<Detector> {
         self.run_or(progress, "")?;
-        Ok(Detector { members: self.done, memory: self.memory })
+        Detector { members: self.done, memory: self.memory }.calibrated(&self.canvas)
     }
 
     /// Takes the steps that are left; when interrupted, `else_how` says how to go on, and a file does in any case.
@@ -258,7 +258,7 @@ impl Trainer {
         if self.memory.step() > 0 {
             members.push(self.averaged()?);
         }
-        Ok(Detector { members, memory: self.memory.clone() })
+        Detector { members, memory: self.memory.clone() }.calibrated(&self.canvas)
     }
 
     /// A word on the present state.

@@ -1,12 +1,14 @@
 //! How a detector is trained, and what it is trained on.
 
 use super::augment::{Augment, Canvas};
+use super::backdrop::remainder;
+use super::bands::Bands;
 use super::filter::weighted_gaussian;
 use super::labels::Labels;
 use super::loss::{Loss, Shares};
 use super::network::{Architecture, FIELD};
 use crate::error::{Error, Result, check, setters};
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, ArrayView4};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Device, Tensor};
@@ -43,6 +45,28 @@ impl Output {
     }
 }
 
+/// What a network is shown of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// The frame, its slow background taken out.
+    Frame,
+    /// The frame, and beside it what is left when its lattice is taken out, smoothed to the size of a column and in
+    /// units of the noise. A network that has to find out lattice and noise by itself takes many times longer to learn,
+    /// and sees less.
+    #[default]
+    FrameAndRemainder,
+}
+
+impl Input {
+    /// How many images that is.
+    pub(super) fn planes(self) -> usize {
+        match self {
+            Input::Frame => 1,
+            Input::FrameAndRemainder => 2,
+        }
+    }
+}
+
 /// How the learning rate goes with the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Schedule {
@@ -69,6 +93,8 @@ pub struct Training {
     pub schedule: Schedule,
     /// Which network.
     pub architecture: Architecture,
+    /// What the network is shown.
+    pub input: Input,
     /// One map, or one of each sign.
     pub output: Output,
     /// What is made small.
@@ -108,6 +134,7 @@ impl Default for Training {
             learning_rate: 4e-3,
             schedule: Schedule::Cosine { warm_up: 0.1 },
             architecture: Architecture::Light,
+            input: Input::FrameAndRemainder,
             output: Output::Sign,
             loss: Loss::Focal { gamma: 2.0 },
             positive_share: 0.75,
@@ -131,6 +158,7 @@ impl Training {
         learning_rate: f64 => with_learning_rate,
         schedule: Schedule => with_schedule,
         architecture: Architecture => with_architecture,
+        input: Input => with_input,
         output: Output => with_output,
         loss: Loss => with_loss,
         positive_share: f64 => with_positive_share,
@@ -203,18 +231,25 @@ pub(super) fn levels(image: &Array2<f32>, period_px: f64) -> (Array2<f32>, f32) 
     (background, deviation)
 }
 
-/// What the network sees: the slow background taken out, unit variance.
-pub(super) fn normalise(image: &Array2<f32>, period_px: f64) -> Array2<f32> {
+/// What the network sees: the slow background taken out, unit variance; and what is left of that without the lattice,
+/// in units of the noise.
+pub(super) fn planes(image: &Array2<f32>, period_px: f64, input: Input, bands: Option<&Bands>) -> Vec<Array2<f32>> {
     let (background, deviation) = levels(image, period_px);
-    (image - &background) / deviation
+    let flat = (image - &background) / deviation;
+    match input {
+        Input::Frame => vec![flat],
+        Input::FrameAndRemainder => {
+            let rest = remainder(&flat, bands, period_px);
+            vec![flat, rest]
+        }
+    }
 }
 
-/// (batch, height, width) as a tensor with one channel.
-pub(super) fn tensor(stack: &Array3<f32>, device: Device) -> Result<Tensor> {
-    let (n, h, w) = stack.dim();
+/// (batch, channels, height, width) as a tensor.
+pub(super) fn tensor(stack: ArrayView4<f32>, device: Device) -> Result<Tensor> {
+    let shape: Vec<i64> = stack.shape().iter().map(|&n| n as i64).collect();
     let stack = stack.as_standard_layout();
-    let flat = Tensor::f_from_slice(stack.as_slice().unwrap_or(&[]))?;
-    Ok(flat.f_view([n as i64, 1, h as i64, w as i64])?.f_to_device(device)?)
+    Ok(Tensor::f_from_slice(stack.as_slice().unwrap_or(&[]))?.f_view(shape.as_slice())?.f_to_device(device)?)
 }
 
 /// Everything that crops are cut from.
@@ -227,7 +262,8 @@ pub(super) fn canvas(labels: &Labels, training: &Training) -> Result<Canvas> {
         )));
     }
     fits(labels.image.dim(), labels.bin)?;
-    Ok(Canvas::of(labels, training.output.channels().len()))
+    let canvas = Canvas::of(labels, training.output.channels().len());
+    Ok(canvas.with_backdrop(training.input == Input::FrameAndRemainder))
 }
 
 /// A frame must be as large as what the network looks at.

@@ -1,24 +1,28 @@
 //! A batch of crops, made in parallel.
 
+use super::super::backdrop::{Backdrop, reach_px};
+use super::super::filter::robust;
 use super::super::plant::Bed;
 use super::Augment;
 use super::canvas::Canvas;
+use super::fresh::Made;
 use super::pose::{Pose, mirror};
-use ndarray::{Array2, Array3, Array4, ArrayViewMut2, ArrayViewMut3, Axis, s};
+use ndarray::{Array2, Array4, ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Crops: images (crops, height, width), targets (crops, channels, height, width), weights as images.
+/// Crops: images (crops, planes, height, width), targets (crops, channels, height, width), weights (crops, 1, height, width).
 pub(in super::super) struct Batch {
-    pub image: Array3<f32>,
+    pub image: Array4<f32>,
     pub target: Array4<f32>,
-    pub weight: Array3<f32>,
+    pub weight: Array4<f32>,
 }
 
 /// A part of the canvas that a crop is cut from, edited.
 struct Piece {
     image: Array2<f32>,
+    backdrop: Option<Backdrop>,
     targets: Vec<Array2<f32>>,
     weight: Array2<f32>,
     corner: (usize, usize),
@@ -37,8 +41,16 @@ impl Piece {
         };
         let (rows, columns) = (range(pose.centre.0, h), range(pose.centre.1, w));
         let part = |map: &Array2<f32>| map.slice(s![rows.clone(), columns.clone()]).to_owned();
+        if let Some(fresh) = canvas.fresh.as_ref().filter(|_| rng.gen_bool(augment.fresh)) {
+            let corner = (rows.start, columns.start);
+            let (what, like) =
+                ((&augment.planting, canvas.targets.len()), (canvas.deviation, canvas.backdrop.as_ref()));
+            let Made { image, backdrop, targets, weight } = fresh.piece((rows, columns), what, like, rng);
+            return Piece { image, backdrop, targets, weight, corner, whole: (h, w) };
+        }
         let mut piece = Piece {
             image: part(&canvas.image),
+            backdrop: canvas.backdrop.as_ref().map(|b| Backdrop { lattice: part(&b.lattice), noise: part(&b.noise) }),
             targets: canvas.targets.iter().map(part).collect(),
             weight: part(&canvas.weight),
             corner: (rows.start, columns.start),
@@ -59,30 +71,31 @@ impl Piece {
         (on(y, self.whole.0, self.corner.0, h), on(x, self.whole.1, self.corner.1, w))
     }
 
-    /// The crop: the image between pixels linearly, targets and weight of the nearest.
-    fn sample(
-        &self,
-        pose: &Pose,
-        mut image: ArrayViewMut2<f32>,
-        mut target: ArrayViewMut3<f32>,
-        mut weight: ArrayViewMut2<f32>,
-    ) {
-        for ((y, x), value) in image.indexed_iter_mut() {
+    /// The crop of a map, between pixels linearly.
+    fn sampled(&self, map: &Array2<f32>, pose: &Pose, size: usize) -> Array2<f32> {
+        Array2::from_shape_fn((size, size), |(y, x)| {
             let at = pose.place(y, x);
             let (y0, x0) = (at.0.floor(), at.1.floor());
             let (fy, fx) = (at.0 - y0, at.1 - x0);
-            let pixel = |dy: i64, dx: i64| self.image[self.inside(y0 as i64 + dy, x0 as i64 + dx)];
-            *value = if fy == 0.0 && fx == 0.0 {
+            let pixel = |dy: i64, dx: i64| map[self.inside(y0 as i64 + dy, x0 as i64 + dx)];
+            if fy == 0.0 && fx == 0.0 {
                 pixel(0, 0)
             } else {
                 (pixel(0, 0) * (1.0 - fx) + pixel(0, 1) * fx) * (1.0 - fy)
                     + (pixel(1, 0) * (1.0 - fx) + pixel(1, 1) * fx) * fy
-            };
+            }
+        })
+    }
+
+    /// Targets and weight of the middle of the crop, of the nearest pixel.
+    fn mark(&self, pose: &Pose, around: usize, mut target: ArrayViewMut3<f32>, mut weight: ArrayViewMut2<f32>) {
+        for ((y, x), value) in weight.indexed_iter_mut() {
+            let at = pose.place(y + around, x + around);
             let nearest = self.inside(at.0.round() as i64, at.1.round() as i64);
             for (c, map) in self.targets.iter().enumerate() {
                 target[[c, y, x]] = map[nearest];
             }
-            weight[[y, x]] = self.weight[nearest];
+            *value = self.weight[nearest];
         }
     }
 }
@@ -91,10 +104,12 @@ impl Augment {
     /// Makes a batch; crop `i` of step `step` depends on the seed and those two alone.
     pub(in super::super) fn batch(&self, canvas: &Canvas, crops: usize, step: u64, seed: u64) -> Batch {
         let n = self.crop_px;
+        // What is left without the lattice depends on what lies around a crop.
+        let around = if canvas.backdrop.is_some() { reach_px(canvas.period) } else { 0 };
         let mut batch = Batch {
-            image: Array3::zeros((crops, n, n)),
+            image: Array4::zeros((crops, canvas.planes(), n, n)),
             target: Array4::zeros((crops, canvas.targets.len(), n, n)),
-            weight: Array3::zeros((crops, n, n)),
+            weight: Array4::zeros((crops, 1, n, n)),
         };
         batch
             .image
@@ -103,22 +118,37 @@ impl Augment {
             .zip(batch.target.axis_iter_mut(Axis(0)))
             .zip(batch.weight.axis_iter_mut(Axis(0)))
             .enumerate()
-            .for_each(|(i, ((mut image, target), weight))| {
+            .for_each(|(i, ((mut planes, target), mut weight))| {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 rng.set_stream(step * crops as u64 + i as u64 + 1);
                 let straight = rng.gen_bool(self.straight);
-                let pose = self.pose(canvas, straight, &mut rng);
-                Piece::of(canvas, &pose, self, &mut rng).sample(&pose, image.view_mut(), target, weight);
+                let pose = self.pose(canvas, n + 2 * around, straight, &mut rng);
+                let piece = Piece::of(canvas, &pose, self, &mut rng);
+                piece.mark(&pose, around, target, weight.index_axis_mut(Axis(0), 0));
+                let wide = |map: &Array2<f32>| piece.sampled(map, &pose, n + 2 * around);
+                let mut image = wide(&piece.image);
+                let mut backdrop =
+                    piece.backdrop.as_ref().map(|b| Backdrop { lattice: wide(&b.lattice), noise: wide(&b.noise) });
                 if !straight {
-                    let changed = self.intensities(image.to_owned(), &mut rng);
-                    image.assign(&changed);
+                    self.intensities(&mut image, backdrop.as_mut(), &mut rng);
+                }
+                let middle = s![around..around + n, around..around + n];
+                if let Some(backdrop) = backdrop {
+                    let mut rest = backdrop.remainder(&image, canvas.period);
+                    if !straight {
+                        // The noise of frames is measured, whatever it is.
+                        let (_, deviation) = robust(&mut rest.iter().copied().collect::<Vec<_>>());
+                        rest /= deviation.max(f32::MIN_POSITIVE);
+                    }
+                    planes.index_axis_mut(Axis(0), 1).assign(&rest.slice(middle));
                 }
                 self.contrast(&mut image, &mut rng);
+                planes.index_axis_mut(Axis(0), 0).assign(&image.slice(middle));
             });
         batch
     }
 
-    fn pose(&self, canvas: &Canvas, straight: bool, rng: &mut ChaCha8Rng) -> Pose {
+    fn pose(&self, canvas: &Canvas, size: usize, straight: bool, rng: &mut ChaCha8Rng) -> Pose {
         let (h, w) = canvas.image.dim();
         let jitter = self.crop_px as f32 / 3.0;
         let centre = if !canvas.labels.is_empty() && rng.gen_bool(self.near_labels) {
@@ -134,9 +164,9 @@ impl Augment {
         };
         let centre = (on(centre.0, h), on(centre.1, w));
         if straight {
-            Pose::straight(centre, self.crop_px, self.symmetries, rng)
+            Pose::straight(centre, size, self.symmetries, rng)
         } else {
-            Pose::free(centre, self.crop_px, &self.freedom(), rng)
+            Pose::free(centre, size, &self.freedom(), rng)
         }
     }
 }
@@ -166,7 +196,7 @@ mod tests {
         for augment in [quiet(0.0), quiet(1.0)] {
             let batch = augment.batch(&canvas, 32, 0, 9);
             for (image, target) in batch.image.outer_iter().zip(batch.target.outer_iter()) {
-                let pairs = || image.iter().zip(&target);
+                let pairs = || image.index_axis(Axis(0), 0).into_iter().zip(&target);
                 let inside: Vec<f32> = pairs().filter(|(_, t)| **t > 0.5).map(|(i, _)| *i).collect();
                 let outside = pairs().filter(|(_, t)| **t < 0.5).map(|(i, _)| *i).collect();
                 assert!(!inside.is_empty());
@@ -215,7 +245,7 @@ mod tests {
         let (dark, bright) = (with.target.index_axis(Axis(1), 0), with.target.index_axis(Axis(1), 1));
         assert!(dark.sum() > 100.0 && bright.sum() == 0.0, "{} {}", dark.sum(), bright.sum());
         // The same crops, since the poses are drawn first.
-        let change = &with.image - &without.image;
+        let change = (&with.image - &without.image).index_axis_move(Axis(1), 0);
         let mean_inside = (&change * &dark).sum() / dark.sum();
         let outside = (&change * &dark.mapv(|d| 1.0 - d)).sum() / (dark.len() as f32 - dark.sum());
         assert!(mean_inside < -0.5 && outside.abs() < 0.1, "{mean_inside} {outside}");

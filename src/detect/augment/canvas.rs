@@ -1,10 +1,14 @@
 //! The labelled frame as crops are cut from it.
 
+use super::super::backdrop::Backdrop;
+use super::super::bands::{Bands, WINDOW_PERIODS};
 use super::super::gain::Gain;
 use super::super::labels::Labels;
+use super::super::order::Reference;
 use super::super::periodicity::disc;
 use super::super::plant::Soil;
-use super::super::sites::{Site, Sites, Spot};
+use super::super::sites::{Sites, Spot};
+use super::fresh::Fresh;
 use ndarray::{Array2, s};
 use std::ops::Range;
 
@@ -13,6 +17,13 @@ pub(in super::super) struct Canvas {
     /// The binned frame, as it was recorded.
     pub image: Array2<f32>,
     pub background: Array2<f32>,
+    /// What the frame, its background taken out and of unit deviation, would be without defects; none where the network is
+    /// not shown what is left.
+    pub backdrop: Option<Backdrop>,
+    /// The frame without defects, for crops with new noise.
+    pub fresh: Option<Fresh>,
+    /// Lattice period in pixels.
+    pub period: f64,
     /// Standard deviation of the frame about its background.
     pub deviation: f32,
     /// 1 in a label's disc: one map for all labels, or dark and bright.
@@ -66,7 +77,33 @@ impl Canvas {
         soil: Option<Soil>,
     ) -> Canvas {
         let (background, deviation) = super::super::training::levels(&image, f64::from(period_px));
-        Canvas { image, background, deviation, targets, weight, labels, soil }
+        Canvas {
+            image,
+            background,
+            backdrop: None,
+            fresh: None,
+            period: f64::from(period_px),
+            deviation,
+            targets,
+            weight,
+            labels,
+            soil,
+        }
+    }
+
+    /// With what frames that are searched are seen in front of, defects and all, if the network is shown what is left; and
+    /// with what crops of new noise are made of.
+    pub(in super::super) fn with_backdrop(self, shown: bool) -> Canvas {
+        let flat = (&self.image - &self.background) / self.deviation;
+        let bands = Reference::of(&self.image).map(|r| Bands::new(flat.dim(), &r.peaks, WINDOW_PERIODS * r.period));
+        let fresh = Fresh::of(&self, bands.as_ref());
+        let backdrop = shown.then(|| Backdrop::of(&flat, bands.as_ref(), self.period));
+        Canvas { backdrop, fresh, ..self }
+    }
+
+    /// How many images a network is shown.
+    pub(in super::super) fn planes(&self) -> usize {
+        1 + usize::from(self.backdrop.is_some())
     }
 
     /// Some rows of it, as a canvas of its own.
@@ -74,14 +111,13 @@ impl Canvas {
         let part = |map: &Array2<f32>| map.slice(s![rows.clone(), ..]).to_owned();
         let moved = |at: Spot| (at.0 - rows.start as f32, at.1);
         let inside = |at: Spot| at.0 >= rows.start as f32 - 0.5 && at.0 < rows.end as f32 - 0.5;
-        let soil = self.soil.as_ref().map(|soil| Soil {
-            sites: soil.sites.iter().filter(|s| inside(s.at)).map(|s| Site { at: moved(s.at), ..*s }).collect(),
-            expected: part(&soil.expected),
-            ..soil.clone()
-        });
+        let soil = self.soil.as_ref().map(|soil| soil.rows(rows.clone()));
         Canvas {
             image: part(&self.image),
             background: part(&self.background),
+            backdrop: self.backdrop.as_ref().map(|b| Backdrop { lattice: part(&b.lattice), noise: part(&b.noise) }),
+            fresh: self.fresh.as_ref().map(|fresh| fresh.rows(rows.clone())),
+            period: self.period,
             deviation: self.deviation,
             targets: self.targets.iter().map(part).collect(),
             weight: part(&self.weight),

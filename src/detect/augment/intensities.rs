@@ -1,25 +1,34 @@
 //! Changes of a crop's intensities.
 
+use super::super::backdrop::Backdrop;
 use super::super::filter::gaussian;
 use super::Augment;
 use crate::simulate::{normal, poisson};
-use ndarray::{Array2, ArrayViewMut2};
+use ndarray::Array2;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 impl Augment {
-    /// Blur, another gamma, a slow background, counts drawn anew, added noise.
-    pub(super) fn intensities(&self, mut image: Array2<f32>, rng: &mut ChaCha8Rng) -> Array2<f32> {
+    /// Blur, another gamma, a slow background, counts drawn anew, added noise. The backdrop of the crop goes along.
+    pub(super) fn intensities(&self, image: &mut Array2<f32>, backdrop: Option<&mut Backdrop>, rng: &mut ChaCha8Rng) {
         let blur = (self.blur_px * rng.r#gen::<f64>()) as f32;
-        if blur > 0.3 {
-            image = gaussian(image.view(), blur);
-        }
         let gamma = libm::exp(self.gamma * rng.gen_range(-1.0..=1.0)) as f32;
+        let mut bend = Bend::none();
+        if blur > 0.3 {
+            *image = gaussian(image.view(), blur);
+        }
         if self.gamma > 0.0 {
-            bent(&mut image, gamma);
+            bend = Bend::of(image, gamma);
+            bend.bend(image);
+        }
+        if let Some(Backdrop { lattice, .. }) = backdrop {
+            if blur > 0.3 {
+                *lattice = gaussian(lattice.view(), blur);
+            }
+            bend.bend(lattice);
         }
         if self.background > 0.0 {
-            sloped(&mut image, self.background as f32, rng);
+            sloped(image, self.background as f32, rng);
         }
         if rng.r#gen() {
             let min = image.iter().copied().fold(f32::MAX, f32::min);
@@ -31,28 +40,49 @@ impl Augment {
         if noise > 0.0 {
             image.mapv_inplace(|v| v + noise * normal(rng));
         }
-        image
     }
 
     /// Another contrast and level.
-    pub(super) fn contrast(&self, image: &mut ArrayViewMut2<f32>, rng: &mut ChaCha8Rng) {
+    pub(super) fn contrast(&self, image: &mut Array2<f32>, rng: &mut ChaCha8Rng) {
         let gain = (1.0 + self.contrast * rng.gen_range(-1.0..=1.0)) as f32;
         let shift = (self.shift * rng.gen_range(-1.0..=1.0)) as f32;
         image.mapv_inplace(|v| gain * v + shift);
     }
 }
 
-/// Intensities from the darkest to the brightest to a power, with mean and deviation as they were.
-fn bent(image: &mut Array2<f32>, gamma: f32) {
-    let (low, high) = image.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)));
-    let range = high - low;
-    if range <= 0.0 {
-        return;
+/// Intensities from the darkest to the brightest to a power, and then scaled and shifted.
+struct Bend {
+    low: f32,
+    range: f32,
+    gamma: f32,
+    scale: f32,
+    shift: f32,
+}
+
+impl Bend {
+    /// Changes nothing.
+    fn none() -> Bend {
+        Bend { low: 0.0, range: 0.0, gamma: 1.0, scale: 1.0, shift: 0.0 }
     }
-    let (mean, deviation) = (image.mean().unwrap_or(0.0), image.std(0.0));
-    image.mapv_inplace(|v| ((v - low) / range).powf(gamma));
-    let (new_mean, new_deviation) = (image.mean().unwrap_or(0.0), image.std(0.0).max(f32::MIN_POSITIVE));
-    image.mapv_inplace(|v| (v - new_mean) * deviation / new_deviation + mean);
+
+    /// To a power that leaves mean and deviation of an image as they are.
+    fn of(image: &Array2<f32>, gamma: f32) -> Bend {
+        let (low, high) = image.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+        let range = high - low;
+        if range <= 0.0 {
+            return Bend::none();
+        }
+        let powers = image.mapv(|v| ((v - low) / range).powf(gamma));
+        let scale = image.std(0.0) / powers.std(0.0).max(f32::MIN_POSITIVE);
+        let shift = image.mean().unwrap_or(0.0) - scale * powers.mean().unwrap_or(0.0);
+        Bend { low, range, gamma, scale, shift }
+    }
+
+    fn bend(&self, image: &mut Array2<f32>) {
+        if self.range > 0.0 {
+            image.mapv_inplace(|v| ((v - self.low).max(0.0) / self.range).powf(self.gamma) * self.scale + self.shift);
+        }
+    }
 }
 
 /// Adds a slow wave of random direction, less than one period over the crop.
@@ -77,7 +107,7 @@ mod tests {
         let image = Array2::from_shape_fn((16, 16), |(y, x)| (y * 16 + x) as f32 * 0.01 - 1.0);
         for gamma in [0.6, 1.0, 1.7] {
             let mut changed = image.clone();
-            bent(&mut changed, gamma);
+            Bend::of(&image, gamma).bend(&mut changed);
             assert!(changed.iter().zip(changed.iter().skip(1)).all(|(a, b)| a < b));
             assert!((changed.mean().unwrap() - image.mean().unwrap()).abs() < 1e-4);
             assert!((changed.std(0.0) - image.std(0.0)).abs() < 1e-4);

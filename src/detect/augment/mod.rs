@@ -2,6 +2,7 @@
 
 mod batch;
 mod canvas;
+mod fresh;
 mod intensities;
 mod pose;
 
@@ -27,6 +28,9 @@ pub struct Augment {
     pub near_labels: f64,
     /// Sites that are edited to look like defects.
     pub planting: Planting,
+    /// Fraction of the crops whose noise is new: the frame's lattice and background, plants, and on them the frame's own
+    /// noise from elsewhere. They hold no labels.
+    pub fresh: f64,
     /// Fraction of the crops that are straight; all that follows but `contrast` and `shift` is for the others.
     pub straight: f64,
     /// Whether crops are turned by quarters and flipped. A movie's lattice keeps its direction, and which of two places
@@ -62,6 +66,7 @@ impl Default for Augment {
             crop_px: 64,
             near_labels: 0.3,
             planting: Planting::default(),
+            fresh: 0.7,
             straight: 0.8,
             symmetries: false,
             rotation_deg: 3.0,
@@ -84,6 +89,7 @@ impl Augment {
         crop_px: usize => with_crop_px,
         near_labels: f64 => with_near_labels,
         planting: Planting => with_planting,
+        fresh: f64 => with_fresh,
         straight: f64 => with_straight,
         symmetries: bool => with_symmetries,
         rotation_deg: f64 => with_rotation_deg,
@@ -106,7 +112,7 @@ impl Augment {
             (16..=1024).contains(&self.crop_px) && self.crop_px.is_multiple_of(4),
             "a multiple of 4 from 16 to 1024",
         )?;
-        for (name, value) in [("near_labels", self.near_labels), ("straight", self.straight)] {
+        for (name, value) in [("near_labels", self.near_labels), ("fresh", self.fresh), ("straight", self.straight)] {
             check(name, value, (0.0..=1.0).contains(&value), "a fraction from 0 to 1")?;
         }
         check("rotation_deg", self.rotation_deg, (0.0..=180.0).contains(&self.rotation_deg), "0 to 180 degrees")?;

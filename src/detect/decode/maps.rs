@@ -13,7 +13,7 @@ pub(super) const AT_ONCE_GPU: usize = 1 << 22;
 /// Runs the network on frames that may not fit into memory all at once, or one by one.
 pub(super) struct Engine<'a> {
     /// The network, for stacks of images whose sides are multiples of `stride`.
-    pub predict: &'a dyn Fn(&Array3<f32>) -> Result<Prediction>,
+    pub predict: &'a dyn Fn(&Array4<f32>) -> Result<Prediction>,
     pub stride: usize,
     /// Pixels that a prediction can see across.
     pub field: usize,
@@ -41,11 +41,11 @@ impl Engine<'_> {
         (self.most_px / (h.next_multiple_of(self.stride) * w.next_multiple_of(self.stride)).max(1)).max(1)
     }
 
-    /// The maps of frames of one size. Where the device runs out of memory, half as many pixels are tried, from then on.
-    pub fn maps(&mut self, images: &[&Array2<f32>]) -> Result<Vec<Maps>> {
+    /// The maps of frames, each given as its planes. Where the device runs out of memory, half as many pixels are tried, from then on.
+    pub fn maps(&mut self, images: &[&[Array2<f32>]]) -> Result<Vec<Maps>> {
         let mut done = vec![];
         while done.len() < images.len() {
-            let size = images[done.len()].dim();
+            let size = images[done.len()].first().map_or((0, 0), |plane| plane.dim());
             let end = images.len().min(done.len() + self.frames_at_once(size));
             match self.some(&images[done.len()..end]) {
                 Ok(maps) => done.extend(maps),
@@ -71,14 +71,14 @@ impl Engine<'_> {
         now > least
     }
 
-    fn some(&self, images: &[&Array2<f32>]) -> Result<Vec<Maps>> {
-        let Some(first) = images.first() else {
+    fn some(&self, images: &[&[Array2<f32>]]) -> Result<Vec<Maps>> {
+        let Some(first) = images.first().and_then(|planes| planes.first()) else {
             return Ok(vec![]);
         };
         let (h, w) = first.dim();
         let padded = (h.next_multiple_of(self.stride), w.next_multiple_of(self.stride));
-        let stack = Array3::from_shape_fn((images.len(), padded.0, padded.1), |(i, y, x)| {
-            images[i][[mirror(y as i64, h), mirror(x as i64, w)]]
+        let stack = Array4::from_shape_fn((images.len(), images[0].len(), padded.0, padded.1), |(i, plane, y, x)| {
+            images[i][plane][[mirror(y as i64, h), mirror(x as i64, w)]]
         });
         let prediction = if images.len() == 1 && padded.0 * padded.1 > self.most_px {
             self.tiled(&stack)?
@@ -96,12 +96,12 @@ impl Engine<'_> {
     }
 
     /// Tile by tile. Each sees so far beyond what is kept of it that the rest of the frame makes no difference.
-    fn tiled(&self, stack: &Array3<f32>) -> Result<Prediction> {
-        let (_, h, w) = stack.dim();
+    fn tiled(&self, stack: &Array4<f32>) -> Result<Prediction> {
+        let (_, _, h, w) = stack.dim();
         let mut whole: Option<Prediction> = None;
         for rows in self.spans(h) {
             for columns in self.spans(w) {
-                let seen = stack.slice(s![.., rows.see.0..rows.see.1, columns.see.0..columns.see.1]).to_owned();
+                let seen = stack.slice(s![.., .., rows.see.0..rows.see.1, columns.see.0..columns.see.1]).to_owned();
                 let tile = (self.predict)(&seen)?;
                 let whole = whole.get_or_insert_with(|| tile.grown(h, w));
                 let put = |to: &mut Array4<f32>, from: &Array4<f32>| {
@@ -168,12 +168,12 @@ mod tests {
     use tch::TchError;
 
     /// A stand-in that looks as far as it says: each pixel is the mean of its surroundings, zeros beyond.
-    fn mean_of(stack: &Array3<f32>, reach: usize) -> Prediction {
-        let (n, h, w) = stack.dim();
+    fn mean_of(stack: &Array4<f32>, reach: usize) -> Prediction {
+        let (n, _, h, w) = stack.dim();
         let mean = Array4::from_shape_fn((n, 2, h, w), |(i, c, y, x)| {
             let rows = y.saturating_sub(reach)..(y + reach + 1).min(h);
             let columns = x.saturating_sub(reach)..(x + reach + 1).min(w);
-            (c + 1) as f32 * stack.slice(s![i, rows, columns]).sum() / (2 * reach + 1).pow(2) as f32
+            (c + 1) as f32 * stack.slice(s![i, .., rows, columns]).sum() / (2 * reach + 1).pow(2) as f32
         });
         Prediction { spread: Some(mean.mapv(|v| v * 0.1)), mean }
     }
@@ -187,9 +187,9 @@ mod tests {
         /// A frame in tiles has the same maps as the whole frame, to the last pixel, at any size.
         #[test]
         fn tiles_equal_the_whole(h in 20_usize..90, w in 20_usize..90, most in 900_usize..4000) {
-            let predict = |stack: &Array3<f32>| Ok(mean_of(stack, 6));
+            let predict = |stack: &Array4<f32>| Ok(mean_of(stack, 6));
             let mut engine = Engine { predict: &predict, stride: 4, field: 13, most_px: usize::MAX };
-            let frame = image(h, w);
+            let frame = [image(h, w), image(h, w) * 0.5];
             let whole = engine.maps(&[&frame]).unwrap();
             engine.most_px = most;
             let tiles = engine.maps(&[&frame]).unwrap();
@@ -205,12 +205,12 @@ mod tests {
     /// is an error that says what to do; other errors are passed on at once.
     #[test]
     fn too_little_memory_makes_smaller_batches_and_tiles() {
-        let frames: Vec<Array2<f32>> = (0..5).map(|i| image(48, 40) + i as f32).collect();
-        let frames: Vec<&Array2<f32>> = frames.iter().collect();
+        let frames: Vec<[Array2<f32>; 1]> = (0..5).map(|i| [image(48, 40) + i as f32]).collect();
+        let frames: Vec<&[Array2<f32>]> = frames.iter().map(|f| &f[..]).collect();
         let calls = RefCell::new(vec![]);
         let holding = |most: usize| {
             let calls = &calls;
-            move |stack: &Array3<f32>| {
+            move |stack: &Array4<f32>| {
                 calls.borrow_mut().push(stack.len());
                 if stack.len() > most {
                     return Err(TchError::Torch("CUDA out of memory. Tried to allocate 2.00 GiB".into()).into());
@@ -236,7 +236,7 @@ mod tests {
         let problem = Engine { predict: &predict, stride: 4, field: 5, most_px: 1 << 20 }.maps(&frames).err().unwrap();
         assert!(problem.to_string().contains("too little memory"), "{problem}");
         calls.borrow_mut().clear();
-        let other = |stack: &Array3<f32>| {
+        let other = |stack: &Array4<f32>| {
             calls.borrow_mut().push(stack.len());
             Err::<Prediction, _>(TchError::Torch("something else".into()).into())
         };

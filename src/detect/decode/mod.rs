@@ -1,5 +1,6 @@
 //! From frames to a table of defects.
 
+mod calibrate;
 mod fit;
 mod maps;
 mod objects;
@@ -23,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::movie::{Frame, Movie};
 use crate::progress::{EARLIER, Progress, Reporter};
 use maps::{AT_ONCE_CPU, AT_ONCE_GPU, Engine, Maps};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Array4, Axis};
 use objects::Object;
 use prepare::{Preparation, Prepared};
 use remainder::Remainder;
@@ -87,18 +88,26 @@ impl Detector {
     }
 
     fn maps(&self, frame: &Frame) -> Result<Maps> {
-        let prepared = self.preparation().frame(frame)?;
-        let maps = self.engine(&Decoding::default(), |engine| engine.maps(&[&prepared.image]))?;
+        let mut preparation = self.preparation();
+        preparation.reference = preparation.reference_of(frame);
+        let prepared = preparation.frame(frame)?;
+        let maps = self.engine(&Decoding::default(), |engine| engine.maps(&[&prepared.planes]))?;
         maps.into_iter().next().ok_or_else(|| Error::data("no frame was given"))
     }
 
     fn preparation(&self) -> Preparation {
-        Preparation { bin: self.memory.bin, period: self.memory.period_px, reference: None }
+        Preparation {
+            bin: self.memory.bin,
+            period: self.memory.period_px,
+            reference: None,
+            input: self.memory.training.input,
+            bands: None,
+        }
     }
 
     /// The network as what runs on any frames.
     fn engine<T>(&self, decoding: &Decoding, work: impl FnOnce(&mut Engine) -> Result<T>) -> Result<T> {
-        let predict = |stack: &ndarray::Array3<f32>| self.predict(stack);
+        let predict = |stack: &Array4<f32>| self.predict(stack);
         let usual = if self.device().is_cuda() { AT_ONCE_GPU } else { AT_ONCE_CPU };
         let most_px = decoding.most_px.unwrap_or(usual);
         work(&mut Engine { predict: &predict, stride: STRIDE, field: self.field_px(), most_px })
@@ -139,7 +148,7 @@ impl Detector {
                     return Err(Error::data(format!("{} ended after {read} frames", movie.name())));
                 }
                 read += batch.len();
-                let maps = engine.maps(&batch.iter().map(|p| &p.image).collect::<Vec<_>>())?;
+                let maps = engine.maps(&batch.iter().map(|p| &p.planes[..]).collect::<Vec<_>>())?;
                 let work = move || batch.iter().zip(&maps).map(|(p, m)| decoder.decode(p, m)).collect();
                 if let Some(before) = finishing.replace(scope.spawn(work)) {
                     gathered.take(before)?;
@@ -206,7 +215,7 @@ impl Decoder<'_> {
             .into_iter()
             .map(|(channel, object)| {
                 let found = self.found(&remainder, maps, channel, &object);
-                let patch = patch(&frame.image, (found.y, found.x), self.decoding.patch_px);
+                let patch = patch(&frame.planes[0], (found.y, found.x), self.decoding.patch_px);
                 (found, patch)
             })
             .collect();
@@ -218,7 +227,11 @@ impl Decoder<'_> {
         let period = self.preparation.period;
         let channels = maps.mean.axis_iter(Axis(0)).enumerate();
         let all: Vec<(usize, Object)> = channels
-            .flat_map(|(c, map)| self.decoding.objects(map, period).into_iter().map(move |o| (c, o)))
+            .flat_map(|(c, map)| {
+                let rest = frame.planes.get(1).map(|rest| standing_out(rest, c, maps.mean.len_of(Axis(0))));
+                let objects = self.decoding.objects(map, rest.as_ref().map(Array2::view), period);
+                objects.into_iter().map(move |o| (c, o))
+            })
             .filter(|(_, o)| frame.order.at(o.y, o.x) == Kind::Lattice)
             .collect();
         let mut kept = self.decoding.without_duplicates(all, period, |(_, o)| o);
@@ -241,6 +254,15 @@ impl Decoder<'_> {
             bright,
             error: fitted.map(|f| f.error as f32),
         }
+    }
+}
+
+/// How much each place stands out in the direction of a channel: dark, bright or, where there is one channel, either.
+fn standing_out(rest: &Array2<f32>, channel: usize, channels: usize) -> Array2<f32> {
+    match (channels, channel) {
+        (1, _) => rest.mapv(f32::abs),
+        (_, 0) => rest.mapv(|r| -r),
+        _ => rest.clone(),
     }
 }
 

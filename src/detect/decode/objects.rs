@@ -21,22 +21,76 @@ type Pixels = Vec<(usize, usize)>;
 
 /// Radius of the disc that a label is, in periods; what is not larger is not split.
 const DISC_PERIODS: f64 = 0.3;
+/// Standard deviation of a column in what is left of a frame, in periods.
+const SEEN_PERIODS: f64 = 0.23;
+/// A second defect in a region stands out by so many standard deviations of the noise, and by this part of the strongest:
+/// columns are not quite Gaussian.
+const LEAST_SECOND: f32 = 2.5;
+const OF_STRONGEST: f32 = 0.25;
 
 impl Decoding {
     /// The defects of a map, with probability-weighted centres, at least as far inside as the edge rule says.
-    pub(super) fn objects(&self, map: ArrayView2<f32>, period: f64) -> Vec<Object> {
+    ///
+    /// A region goes down to half of the threshold, and must reach it: so it has a middle. Where `rest` tells how much a place
+    /// stands out, larger for what is searched, it decides which regions are several defects: the map of neighbouring ones is
+    /// one plateau.
+    pub(super) fn objects(&self, map: ArrayView2<f32>, rest: Option<ArrayView2<f32>>, period: f64) -> Vec<Object> {
         let edge = (self.edge_periods * period) as f32;
         let (h, w) = (map.nrows() as f32 - 1.0, map.ncols() as f32 - 1.0);
         let one = std::f64::consts::PI * (DISC_PERIODS * period).powi(2);
-        components(&map.mapv(|p| p >= self.threshold as f32))
+        let threshold = self.threshold as f32;
+        components(&map.mapv(|p| p >= 0.5 * threshold))
             .into_iter()
-            .flat_map(
-                |pixels| if pixels.len() as f64 > 1.2 * one { self.split(map, pixels, period) } else { vec![pixels] },
-            )
+            .flat_map(|pixels| {
+                let large = pixels.len() as f64 > 1.2 * one;
+                match &rest {
+                    _ if !large => vec![pixels],
+                    Some(rest) => self.parted(rest.view(), pixels, period),
+                    None => self.split(map, pixels, period),
+                }
+            })
             .filter(|pixels| pixels.len() >= self.min_area_px.max(1))
             .map(|pixels| object(map, &pixels))
+            .filter(|d| d.probability >= threshold)
             .filter(|d| d.y >= edge && d.x >= edge && d.y <= h - edge && d.x <= w - edge)
             .collect()
+    }
+
+    /// One region for each column that stands out: the strongest place is found, what its column makes of its surroundings
+    /// is taken away, and so on (Högbom's CLEAN, Astron. Astrophys. Suppl. 15, 417, 1974). A faint defect beside a strong one
+    /// has no maximum of its own. Each gets the pixels around it.
+    fn parted(&self, rest: ArrayView2<f32>, pixels: Pixels, period: f64) -> Vec<Pixels> {
+        let apart = (self.apart_periods * period) as f32;
+        let width = 2.0 * (SEEN_PERIODS * period).powi(2) as f32;
+        let far2 = |a: (usize, usize), b: (usize, usize)| {
+            (a.0 as f32 - b.0 as f32).powi(2) + (a.1 as f32 - b.1 as f32).powi(2)
+        };
+        let mut left: Vec<f32> = pixels.iter().map(|&at| rest[at]).collect();
+        let (mut found, mut least): (Pixels, f32) = (vec![], LEAST_SECOND);
+        while let Some((i, &height)) = left.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) {
+            if !found.is_empty() && height < least {
+                break;
+            }
+            let place = pixels[i];
+            if found.iter().all(|f| far2(*f, place) >= apart * apart) {
+                least = least.max(OF_STRONGEST * height);
+                found.push(place);
+                left.iter_mut().zip(&pixels).for_each(|(v, &at)| *v -= height * (-far2(at, place) / width).exp());
+            }
+            left[i] = f32::MIN;
+        }
+        if found.len() < 2 {
+            return vec![pixels];
+        }
+        let reach = (DISC_PERIODS * period).powi(2) as f32;
+        let mut parts = vec![vec![]; found.len()];
+        for at in pixels {
+            let nearest = (0..found.len()).min_by(|&a, &b| far2(found[a], at).total_cmp(&far2(found[b], at)));
+            if let Some(n) = nearest.filter(|&n| far2(found[n], at) <= reach) {
+                parts[n].push(at);
+            }
+        }
+        parts
     }
 
     /// One region a maximum: floods from the highest pixel down (Vincent and Soille, IEEE Trans. Pattern Anal. Mach.
@@ -159,9 +213,9 @@ mod tests {
     /// A planted blob is found at its centre, to a tenth of a pixel; small ones and those at the edge are dropped.
     #[test]
     fn centres_are_subpixel() {
-        let (middle, edge, small) = (blob(20.3, 31.6, 3.0), blob(1.0, 10.0, 3.0), blob(40.0, 12.0, 0.7));
+        let (middle, edge, small) = (blob(20.3, 31.6, 3.0), blob(1.0, 10.0, 3.0), blob(40.0, 12.0, 0.5));
         let map = Array2::from_shape_fn((64, 64), |(y, x)| middle(y, x).max(edge(y, x)).max(small(y, x)));
-        let found = Decoding::default().objects(map.view(), PERIOD);
+        let found = Decoding::default().objects(map.view(), None, PERIOD);
         assert_eq!(found.len(), 1);
         assert!((found[0].y - 20.3).abs() < 0.1 && (found[0].x - 31.6).abs() < 0.1);
         assert!(found[0].probability > 0.9 && found[0].area > 10);
@@ -178,14 +232,28 @@ mod tests {
             vec![(30.0, 30.0), (30.0 + h, 30.0 + s), (30.0 - h, 30.0 + s)],
             vec![(20.0, 20.0), (20.0 + h, 20.0 + s), (20.0, 20.0 + 2.0 * s), (20.0 + h, 20.0 + 3.0 * s)],
         ] {
-            let found = Decoding::default().objects(discs(&centres).view(), PERIOD);
+            let found = Decoding::default().with_threshold(0.5).objects(discs(&centres).view(), None, PERIOD);
             assert_eq!(found.len(), centres.len(), "{found:?}");
             for c in &centres {
                 assert!(found.iter().any(|f| (f.y - c.0).hypot(f.x - c.1) < 0.5), "{c:?} is none of {found:?}");
             }
         }
         let long = discs(&[(30.0, 30.0), (30.0, 32.0)]);
-        assert_eq!(Decoding::default().objects(long.view(), PERIOD).len(), 1);
+        assert_eq!(Decoding::default().objects(long.view(), None, PERIOD).len(), 1);
+    }
+
+    /// A faint defect beside a strong one: the map is one plateau, and what is left of the frame tells them apart.
+    #[test]
+    fn a_plateau_is_split_by_what_is_left() {
+        let centres = [(30.0, 30.0), (32.885, 35.0)];
+        let map = discs(&centres).mapv(|p: f32| (2.0 * p).min(0.95));
+        let (strong, faint) = (blob(centres[0].0, centres[0].1, 2.3), blob(centres[1].0, centres[1].1, 2.3));
+        let rest = Array2::from_shape_fn((64, 64), |(y, x)| 14.0 * strong(y, x) + 4.0 * faint(y, x));
+        let found = Decoding::default().objects(map.view(), Some(rest.view()), PERIOD);
+        assert_eq!(found.len(), 2, "{found:?}");
+        for c in centres {
+            assert!(found.iter().any(|f| (f.y - c.0).hypot(f.x - c.1) < 1.0), "{c:?} is none of {found:?}");
+        }
     }
 
     proptest! {

@@ -1,12 +1,14 @@
 //! What a frame goes through before the network sees it.
 
+use super::super::bands::{Bands, WINDOW_PERIODS};
 use super::super::filter::bin;
 use super::super::order::{Order, Reference};
-use super::super::training::{fits, normalise};
+use super::super::training::{Input, fits, planes};
 use crate::defects::Area;
 use crate::error::Result;
 use crate::movie::{Calibration, Frame, Movie};
 use ndarray::Array2;
+use std::sync::Arc;
 
 /// How frames are prepared, the same for all frames of a movie.
 #[derive(Clone, Debug)]
@@ -17,14 +19,18 @@ pub(super) struct Preparation {
     pub period: f64,
     /// The lattice that the movie has shown, once it has.
     pub reference: Option<Reference>,
+    /// What the network is shown.
+    pub input: Input,
+    /// The lattice's waves in frames of the movie's size, where the network is shown what is left without them.
+    pub bands: Option<Arc<Bands>>,
 }
 
 /// A frame as the network sees it, and what else is known of it.
 pub(super) struct Prepared {
     /// Binned.
     pub raw: Array2<f32>,
-    /// Binned and normalised.
-    pub image: Array2<f32>,
+    /// What the network is shown: the binned frame normalised, and what is left of it without its lattice.
+    pub planes: Vec<Array2<f32>>,
     pub order: Order,
     pub area: Area,
 }
@@ -41,7 +47,18 @@ impl Preparation {
         // A frame that cannot be read is an error when its turn comes.
         let frames = looks.into_iter().filter_map(|i| movie.frame(i).ok());
         self.reference = frames.filter_map(|f| self.reference_of(&f)).next();
+        self.bands = self.bands_of((movie.height() / self.bin, movie.width() / self.bin));
         self
+    }
+
+    /// Size of a frame as the network sees it.
+    pub fn size_of(&self, frame: &Frame) -> (usize, usize) {
+        (frame.data.nrows() / self.bin, frame.data.ncols() / self.bin)
+    }
+
+    pub fn bands_of(&self, size: (usize, usize)) -> Option<Arc<Bands>> {
+        let reference = self.reference.as_ref().filter(|_| self.input == Input::FrameAndRemainder)?;
+        Some(Arc::new(Bands::new(size, &reference.peaks, WINDOW_PERIODS * reference.period)))
     }
 
     pub fn reference_of(&self, frame: &Frame) -> Option<Reference> {
@@ -63,6 +80,7 @@ impl Preparation {
     pub fn image(&self, raw: Array2<f32>, frame: u32, calibration: Calibration) -> Prepared {
         let order = self.reference.as_ref().map_or_else(|| Order::none(raw.dim()), |r| r.order(&raw));
         let area = order.area(frame, calibration.to_nm(self.bin as f64));
-        Prepared { image: normalise(&raw, self.period), order, area, raw }
+        let bands = self.bands.clone().filter(|b| b.size() == raw.dim()).or_else(|| self.bands_of(raw.dim()));
+        Prepared { planes: planes(&raw, self.period, self.input, bands.as_deref()), order, area, raw }
     }
 }

@@ -82,11 +82,12 @@ impl<D: Borrow<Detector>> Stream<D> {
         let begun = Instant::now();
         if self.preparation.reference.is_none() {
             self.preparation.reference = self.preparation.reference_of(frame);
+            self.preparation.bands = self.preparation.bands_of(self.preparation.size_of(frame));
         }
         let prepared = self.preparation.frame(frame)?;
         let decoding = self.decoding.clone().with_most_px(self.most_px);
         let (maps, most_px) = self.detector.borrow().engine(&decoding, |engine| {
-            let maps = engine.maps(&[&prepared.image])?;
+            let maps = engine.maps(&[&prepared.planes])?;
             Ok((maps, engine.most_px))
         })?;
         self.most_px = Some(most_px);

@@ -1,6 +1,6 @@
 //! How many detections noise alone gives: what the detector finds in frames that look like the movie's but hold no defect.
 
-use super::super::bands::periodic_part;
+use super::super::bands::{WINDOW_PERIODS, periodic_part};
 use super::super::evidence::{strength, surrogate};
 use super::super::order::{Kind, Reference};
 use super::super::periodicity::disc;
@@ -42,8 +42,6 @@ impl Default for Surrogates {
     }
 }
 
-/// Standard deviation of the window in which the lattice counts as one, in periods: that of the labels.
-const WINDOW_PERIODS: f64 = 2.5;
 /// Radius of what a defect has changed, in periods: its column and a good part of the next.
 const FOUND_PERIODS: f64 = 0.6;
 /// Fewer cells to draw from are too few.
@@ -117,7 +115,7 @@ pub(super) fn count(
 }
 
 fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine) -> Result<u32> {
-    let maps = engine.maps(&[&frame.image])?;
+    let maps = engine.maps(&[&frame.planes])?;
     Ok(maps.iter().map(|m| decoder.objects(frame, m).len() as u32).sum())
 }
 

@@ -18,14 +18,14 @@ pub(super) struct Dilated {
 }
 
 impl Dilated {
-    pub(super) fn new(root: &nn::Path, channels: i64) -> Dilated {
+    pub(super) fn new(root: &nn::Path, planes: i64, channels: i64) -> Dilated {
         let middle = DILATIONS
             .iter()
             .enumerate()
             .map(|(i, &d)| Layer::dilated(&(root / format!("middle{i}")), WIDTH, WIDTH, d, Rectified::Last))
             .collect();
         Dilated {
-            first: Stage::new(&(root / "first"), &[1, WIDTH], Rectified::Last, false),
+            first: Stage::new(&(root / "first"), &[planes, WIDTH], Rectified::Last, false),
             middle,
             last: Stage::new(&(root / "last"), &[2 * WIDTH, WIDTH], Rectified::Last, false),
             head: Convolution::new(&(root / "head"), WIDTH, channels, 1),

@@ -17,12 +17,12 @@ pub(super) struct Light {
 }
 
 impl Light {
-    pub(super) fn new(root: &nn::Path, channels: i64) -> Light {
+    pub(super) fn new(root: &nn::Path, planes: i64, channels: i64) -> Light {
         let [a, b, c] = WIDTHS;
         let stage =
             |name: &str, from: i64, to: i64| Stage::new(&(root / name), &[from, to, to], Rectified::Last, false);
         Light {
-            down: [stage("down0", 1, a), stage("down1", a, b), stage("down2", b, c)],
+            down: [stage("down0", planes, a), stage("down1", a, b), stage("down2", b, c)],
             up: [stage("up0", a, a), stage("up1", b, b)],
             shrink: [Convolution::new(&(root / "shrink0"), b, a, 1), Convolution::new(&(root / "shrink1"), c, b, 1)],
             head: Convolution::new(&(root / "head"), a, channels, 1),

@@ -34,7 +34,7 @@ pub enum Architecture {
 
 /// What every network can do.
 pub(super) trait Model: std::fmt::Debug + Send {
-    /// (batch, 1, height, width) to logits (batch, channels, height, width); height and width are multiples of
+    /// (batch, planes, height, width) to logits (batch, channels, height, width); height and width are multiples of
     /// [`STRIDE`].
     fn forward(&self, image: &Tensor, train: bool) -> Result<Tensor>;
 }
@@ -50,13 +50,15 @@ impl Architecture {
     ];
 
     /// A network with new weights, which are variables of `root`.
-    pub(super) fn build(self, root: &nn::Path, channels: i64) -> Box<dyn Model> {
+    ///
+    /// `planes` go in, `channels` come out.
+    pub(super) fn build(self, root: &nn::Path, planes: i64, channels: i64) -> Box<dyn Model> {
         match self {
-            Architecture::Light => Box::new(light::Light::new(root, channels)),
-            Architecture::Published => Box::new(published::EncoderDecoder::published(root, channels)),
-            Architecture::Residual => Box::new(published::EncoderDecoder::residual(root, channels)),
-            Architecture::UNet => Box::new(unet::UNet::new(root, channels)),
-            Architecture::Dilated => Box::new(dilated::Dilated::new(root, channels)),
+            Architecture::Light => Box::new(light::Light::new(root, planes, channels)),
+            Architecture::Published => Box::new(published::EncoderDecoder::published(root, planes, channels)),
+            Architecture::Residual => Box::new(published::EncoderDecoder::residual(root, planes, channels)),
+            Architecture::UNet => Box::new(unet::UNet::new(root, planes, channels)),
+            Architecture::Dilated => Box::new(dilated::Dilated::new(root, planes, channels)),
         }
     }
 
@@ -79,7 +81,7 @@ mod tests {
     fn network(architecture: Architecture, channels: i64) -> (nn::VarStore, Box<dyn Model>) {
         tch::manual_seed(1);
         let vs = nn::VarStore::new(Device::Cpu);
-        let model = architecture.build(&vs.root(), channels);
+        let model = architecture.build(&vs.root(), 1, channels);
         (vs, model)
     }
 

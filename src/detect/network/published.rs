@@ -16,14 +16,14 @@ pub(super) struct EncoderDecoder {
 }
 
 impl EncoderDecoder {
-    pub(super) fn published(root: &nn::Path, channels: i64) -> EncoderDecoder {
-        let widths: [&[i64]; 5] = [&[1, 32], &[32, 64, 64], &[64, 64], &[64, 64], &[64, 32]];
+    pub(super) fn published(root: &nn::Path, planes: i64, channels: i64) -> EncoderDecoder {
+        let widths: [&[i64]; 5] = [&[planes, 32], &[32, 64, 64], &[64, 64], &[64, 64], &[64, 32]];
         EncoderDecoder::new(root, channels, widths, false)
     }
 
     /// Each stage has two more layers, which add to its first.
-    pub(super) fn residual(root: &nn::Path, channels: i64) -> EncoderDecoder {
-        let widths: [&[i64]; 5] = [&[1, 32, 32, 32], &[32, 48, 48, 48], &[48; 4], &[48; 4], &[48, 32, 32, 32]];
+    pub(super) fn residual(root: &nn::Path, planes: i64, channels: i64) -> EncoderDecoder {
+        let widths: [&[i64]; 5] = [&[planes, 32, 32, 32], &[32, 48, 48, 48], &[48; 4], &[48; 4], &[48, 32, 32, 32]];
         EncoderDecoder::new(root, channels, widths, true)
     }
 

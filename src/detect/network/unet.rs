@@ -15,12 +15,12 @@ pub(super) struct UNet {
 }
 
 impl UNet {
-    pub(super) fn new(root: &nn::Path, channels: i64) -> UNet {
+    pub(super) fn new(root: &nn::Path, planes: i64, channels: i64) -> UNet {
         let [a, b, c] = WIDTHS;
         let stage =
             |name: &str, from: i64, to: i64| Stage::new(&(root / name), &[from, to, to], Rectified::Last, false);
         UNet {
-            down: [stage("down0", 1, a), stage("down1", a, b), stage("down2", b, c)],
+            down: [stage("down0", planes, a), stage("down1", a, b), stage("down2", b, c)],
             up: [stage("up0", a + b, a), stage("up1", b + c, b)],
             head: Convolution::new(&(root / "head"), a, channels, 1),
         }

@@ -1,0 +1,288 @@
+"""`cargo lab bench detect`: how well defects are found, beside the limit of the noise and beside other programs.
+
+Started by it, with a plan of what to run (JSON). Every result is kept in the plan's folder under the options, seed, and
+versions that it depends on, so that a run that was stopped goes on where it was, and one that has all prints the tables at
+once.
+"""
+
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import processes
+import report
+
+BEGIN, END = "<!-- written by `cargo lab bench detect --write` -->", "<!-- end of what `bench detect` wrote -->"
+GROUPS = ("dark on a W site", "dark on an S site", "bright")
+PEERS = {"published": "published recipe", "atomai": "AtomAI Segmentor"}
+PEER_MOVIES = ("peers-clean", "peers-middle", "peers-recorded")
+LENGTHS = (50, 100, 200, 400)
+"""Steps of our trainings beside the peers."""
+CHOICES = {
+    "default": {},
+    "frame alone": {"input": "Frame"},
+    "no planting": {"augment": {"planting": {"rate": 0.0}}},
+    "straight crops only": {"augment": {"straight": 1.0}},
+    "no straight crops": {"augment": {"straight": 0.0}},
+    "one map": {"output": "Defect"},
+    "cross-entropy": {"loss": "CrossEntropy"},
+    "Dice": {"loss": "Dice"},
+    "no averaging": {"averaging": 0.0},
+    "published network": {"architecture": "Published"},
+    "residual network": {"architecture": "Residual"},
+    "U-Net": {"architecture": "UNet"},
+    "dilated network": {"architecture": "Dilated"},
+    "three networks": {"networks": 3},
+}
+CHOICE_MOVIES = 2
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Bench:
+    def __init__(self, plan):
+        self.plan = plan
+        self.folder, self.clone = Path(plan["folder"]), Path(plan["clone"])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ours = fingerprint(self.clone, ("src/detect", "src/simulate", "src/defects", "examples/bench_detect"))
+        self.conditions = {c["name"]: c for c in self.example("list")}
+
+    def example(self, *words):
+        """The last line of a step of examples/bench_detect."""
+        command = ["cargo", "run", "--quiet", "--example", "bench_detect", "--", *map(str, words)]
+        done = subprocess.run(command, cwd=self.clone, text=True, stdout=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"bench_detect {' '.join(map(str, words))} has failed")
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    def kept(self, name, depends, make):
+        """What `make` gives for a file of its own, or what it gave before; with the path of that file."""
+        mark = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
+        path = self.folder / f"{name}-{mark}.json"
+        if not path.exists():
+            say(f"{time.strftime('%H:%M')}  {name}")
+            result = make(path.with_suffix(".found"))
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(result))
+            partial.rename(path)
+        return json.loads(path.read_text()), path.with_suffix(".found")
+
+    def trained(self, condition, movie, seed, options):
+        depends = [self.ours, condition, movie, seed, options]
+        name = f"train-{condition}-{movie}-{seed}"
+        return self.kept(name, depends, lambda found: self.example("train", condition, movie, seed, found, json.dumps(options)))
+
+    def scored(self, condition, movies, options):
+        runs = [self.trained(condition, movie, movie + 1, options) for movie in range(movies)]
+        depends = [self.ours, condition, movies, options]
+        score, _ = self.kept(f"score-{condition}", depends, lambda _: self.example("score", condition, *(f for _, f in runs)))
+        return score, [run for run, _ in runs]
+
+    def limit(self, condition):
+        return self.kept(f"limit-{condition}", [self.ours, condition], lambda _: self.example("limit", condition))[0]
+
+    # ---- tables
+
+    def against_the_limit(self):
+        rows = []
+        for name in [n for n in self.conditions if not n.startswith("peers")]:
+            condition = self.conditions[name]
+            score, runs = self.scored(name, self.plan["movies"] or condition["movies"], {})
+            row = [condition["about"]]
+            for group, limit in zip(score["groups"], self.limit(name)):
+                f1, low, high = group["f1"]
+                row.append(f"{f1:.2f} ({low:.2f}–{high:.2f}) / {limit:.2f} = {f1 / max(limit, 1e-9):.2f}; {group['hits'] + group['missed']}")
+            row += [f"{statistics.median(r['train_s'] for r in runs):.0f}", f"{score['reliability']:.2f}", alarms(runs, score)]
+            rows.append(row)
+        return report.table(["movies", *GROUPS, "training, s", "calibration error", "false a frame: announced / seen"], rows)
+
+    def by_species(self):
+        rows = []
+        for name in [n for n in self.conditions if not n.startswith("peers")]:
+            score, _ = self.scored(name, self.plan["movies"] or self.conditions[name]["movies"], {})
+            found = {s: (n, r) for group in score["groups"] for s, n, r in group["species"]}
+            hits, all_ = score["beside_dopants"]
+            row = [name] + [f"{found[s][1]:.2f} ({found[s][0]})" if s in found else "—" for s in SPECIES]
+            rows.append(row + [f"{hits / max(all_, 1):.2f} ({all_})"])
+        return report.table(["movies", *SPECIES, "V_S or V_2S beside Mo"], rows)
+
+    def choices(self):
+        rows = []
+        for name, options in CHOICES.items():
+            row = [name]
+            for condition in ("clean", "counts-17"):
+                score, runs = self.scored(condition, CHOICE_MOVIES, options)
+                row += [f"{group['f1'][0]:.2f}" for group in score["groups"]]
+                row.append(f"{statistics.median(r['train_s'] for r in runs):.0f}")
+            rows.append(row)
+        head = [f"{g}, {c}" for c in ("clean", "17 counts") for g in ("W", "S", "bright", "s")]
+        return report.table(["choice", *head], rows)
+
+    def peer(self, which, condition, mask, seed):
+        folder = self.folder / condition
+        about = folder / "about.json"
+        if not about.exists():
+            about.parent.mkdir(exist_ok=True)
+            about.write_text(json.dumps(self.example("frames", condition, 0, folder)))
+        versions = [self.plan["peer_versions"], fingerprint(self.clone, ("peers/detect_peers.py",))]
+        depends = [versions, which, condition, mask, seed, self.plan["minutes"], json.loads(about.read_text())]
+
+        def run(found):
+            return self.watch(which, condition, mask, seed, folder, found)
+
+        return self.kept(f"{which}-{condition}-{mask}-{seed}", depends, run)[0]
+
+    def watch(self, which, condition, mask, seed, folder, out):
+        """Runs a peer, scores every stop, and ends it when F1 has not gained 0.01 in 5 minutes of training."""
+        out.unlink(missing_ok=True)
+        enough = out.with_suffix(".enough")
+        enough.unlink(missing_ok=True)
+        words = [which, folder, mask, seed, self.plan["minutes"], out]
+        program = subprocess.Popen([self.plan["python"], self.clone / "peers/detect_peers.py", *map(str, words)])
+        curve = []
+        try:
+            while True:
+                ended = program.poll() is not None
+                lines = out.read_text().splitlines() if out.exists() else []
+                for line in lines[len(curve):]:
+                    curve.append(self.stop(condition, json.loads(line), out))
+                if settled(curve):
+                    enough.touch()
+                if ended:
+                    break
+                time.sleep(2)
+        finally:
+            program.kill()
+        if program.returncode not in (0, -9):
+            raise SystemExit(f"{which} has failed")
+        return curve
+
+    def stop(self, condition, line, out):
+        """The threshold that is best with the truth in hand."""
+        best = None
+        for threshold, found in line["found"].items():
+            file = out.with_suffix(".stop")
+            file.write_text(json.dumps(found))
+            score = self.example("score", condition, file)
+            if best is None or score["all"] > best["all"]:
+                best = {"all": score["all"], "groups": [g["f1"][0] for g in score["groups"]], "threshold": threshold}
+        return {"seconds": line["seconds"], "frame_s": line["frame_s"], **best}
+
+    def beside_peers(self):
+        if self.plan["python"] is None:
+            return "Left out (`--without peers`)."
+        rows, curves = [], []
+        for condition in PEER_MOVIES:
+            ours = [self.curve_of_ours(condition, seed) for seed in range(1, self.plan["seeds"] + 1)]
+            rows.append(self.row(condition, "ours", "ours", ours))
+            curves += curve_lines(condition, "ours", ours)
+            for which, title in PEERS.items():
+                for mask in ("ours", "published"):
+                    theirs = [self.peer(which, condition, mask, seed) for seed in range(1, self.plan["seeds"] + 1)]
+                    rows.append(self.row(condition, title, mask, theirs))
+                    curves += curve_lines(condition, f"{title}, {mask} labels", theirs)
+        head = ["movie", "program", "labels", "F1 of all", *GROUPS, "limits", "training, s", "a frame, s"]
+        return report.table(head, rows) + "\n\nF1 against seconds of training, one line a seed:\n\n" + "\n".join(curves)
+
+    def curve_of_ours(self, condition, seed):
+        curve = []
+        for steps in LENGTHS:
+            run, found = self.trained(condition, 0, seed, {"steps": steps})
+            depends = [self.ours, condition, seed, steps]
+            score, _ = self.kept(f"score-{condition}-{seed}-{steps}", depends, lambda _, f=found: self.example("score", condition, f))
+            curve.append({"seconds": run["train_s"], "frame_s": run["find_s"] / run["frames"], "all": score["all"],
+                          "groups": [g["f1"][0] for g in score["groups"]]})
+        return curve
+
+    def row(self, condition, program, labels, curves):
+        last = [max(curve, key=lambda stop: stop["all"]) for curve in curves] if program != "ours" else [c[-1] for c in curves]
+        every = [stop["all"] for stop in last]
+        groups = [statistics.mean(stop["groups"][g] for stop in last) for g in range(3)]
+        return [self.conditions[condition]["about"], program, labels, interval(every), *(f"{g:.2f}" for g in groups),
+                " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
+                f"{statistics.mean(s['seconds'] for s in last):.0f}", f"{statistics.mean(s['frame_s'] for s in last):.3f}"]
+
+    def speed(self):
+        ours, _ = self.kept("speed", [self.ours], lambda _: self.example("speed"))
+        memory, _ = self.kept("memory", [self.ours], lambda _: self.example("memory", 2000))
+        return "\n".join([
+            f"- Frames of 512 x 512: {1 / ours['find_s']:.1f} frames/s from pixels to a table of defects with patches and areas "
+            f"({1e3 * ours['find_s']:.0f} ms; the network alone {1e3 * ours['network_s']:.0f} ms; with fitted centres "
+            f"{1e3 * ours['refined_s']:.0f} ms). One frame at a time, as from a microscope: {1e3 * ours['latency_s']:.0f} ms.",
+            f"- A movie of {memory['frames']} frames: {memory['frames'] / memory['seconds']:.1f} frames/s, "
+            f"{memory['defects']} defects, whose patches are {memory['patches_mb']} MB; peak memory {memory['peak_mb']} MB, "
+            f"of which {memory['before_mb']} MB before (the library, and a training).",
+        ])
+
+
+SPECIES = ("Mo_W", "V_W", "V_S", "V_2S", "W_ad", "W_2S")
+
+
+def alarms(runs, score):
+    """What noise alone was said to give, and what was false, a frame."""
+    announced = [sum(found) / len(found) for run in runs for _, found in run["alarms"] if found]
+    seen = sum(group["false"] for group in score["groups"]) / score["frames"]
+    return f"{statistics.mean(announced) if announced else float('nan'):.1f} / {seen:.1f}"
+
+
+def settled(curve):
+    """Whether the best F1 has gained less than 0.01 in the last 5 minutes of training."""
+    if not curve or curve[-1]["seconds"] < 300:
+        return False
+    before = [stop["all"] for stop in curve if stop["seconds"] <= curve[-1]["seconds"] - 300]
+    return bool(before) and max(stop["all"] for stop in curve) < max(before) + 0.01
+
+
+def interval(values):
+    """Mean and, from two seeds on, its 95 % interval by Student's t."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return f"{mean:.2f} (one seed)"
+    t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 2.2)
+    half = t * statistics.stdev(values) / len(values) ** 0.5
+    return f"{mean:.2f} ± {half:.2f}"
+
+
+def curve_lines(condition, title, curves):
+    points = (", ".join(f"{s['seconds']:.0f} s {s['all']:.2f}" for s in curve) for curve in curves)
+    return [f"- {condition}, {title}: {line}" for line in points]
+
+
+def fingerprint(clone, places):
+    files = [f for place in places for f in ([clone / place] if (clone / place).is_file() else sorted((clone / place).rglob("*.rs")))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def main():
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    begun = time.perf_counter()
+    bench = Bench(plan)
+    parts = [
+        ("### F1 beside the independent-site limit (95 % interval over movies) = its part of the limit; instances",
+         bench.against_the_limit),
+        ("### Recall by species (instances)", bench.by_species),
+        ("### Speed and memory", bench.speed),
+        ("### What each default contributes: F1 and seconds of training", bench.choices),
+        ("### Beside other programs", bench.beside_peers),
+    ]
+    here = processes.machine()
+    text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}."]
+    for title, part in parts:
+        made = part()
+        say(f"\n{title}\n\n{made}")
+        text += [title, made]
+    text = "\n\n".join(text) + "\n"
+    (bench.folder / "detect.md").write_text(text)
+    if plan["readme"]:
+        report.write(Path(plan["readme"]), text, BEGIN, END)
+    say(f"\n{(time.perf_counter() - begun) / 60:.0f} minutes. Tables: {bench.folder / 'detect.md'}")
+
+
+if __name__ == "__main__":
+    main()

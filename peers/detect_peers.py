@@ -1,0 +1,156 @@
+"""Other programs that learn defects from one frame, as `cargo lab bench detect` runs them.
+
+    python detect_peers.py published|atomai FOLDER MASK SEED MINUTES OUT
+
+FOLDER holds `movie.npy` and the masks of frame 0 that `bench_detect frames` writes; MASK is `ours` or `published`. Training
+is stopped every now and then, and the frames that are judged are searched: OUT is a file with one line of JSON for
+each such stop: seconds of training so far, seconds that a frame takes from pixels to positions, and for each of three
+thresholds [frame, y, x, null, probability] of every defect. It ends after MINUTES, or when a file OUT.enough appears.
+
+`published` is the recipe of the WS2 paper (npj Computational Materials 5, 12, 2019) in PyTorch: the encoder-decoder of 149 k
+weights, focal loss, crops of 256 x 256 that are turned, flipped, zoomed, blurred, and given noise and another contrast, 32 a
+step, Adam at 1e-3. `atomai` is AtomAI's Segmentor with its defaults (U-Net, batches of 32, its own augmentation), on
+crops of 128 x 128 of the frame.
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+import numpy
+import torch
+from scipy import ndimage
+
+THRESHOLDS = (0.3, 0.5, 0.7)
+
+
+def normalised(frame):
+    return (frame - frame.mean()) / frame.std()
+
+
+def defects(probability, threshold):
+    """Regions above the threshold, at least 4 pixels large: centre by probability, and the highest of each."""
+    regions, count = ndimage.label(probability > threshold)
+    index = numpy.arange(1, count + 1)
+    if count == 0:
+        return []
+    sizes = ndimage.sum(regions > 0, regions, index)
+    centres = ndimage.center_of_mass(probability, regions, index)
+    highest = ndimage.maximum(probability, regions, index)
+    return [(float(y), float(x), float(p)) for (y, x), p, n in zip(centres, highest, sizes) if n >= 4]
+
+
+class Report:
+    """A line for each stop; training's clock stands still meanwhile."""
+
+    def __init__(self, movie, judged, out):
+        self.movie, self.judged, self.out = movie, judged, out
+        self.seconds, self.begun = 0.0, time.perf_counter()
+
+    def stop(self, probabilities):
+        """`probabilities` makes a map of a frame; whether to go on."""
+        self.seconds += time.perf_counter() - self.begun
+        begun = time.perf_counter()
+        maps = [(frame, probabilities(self.movie[frame])) for frame in self.judged]
+        found = {}
+        for threshold in THRESHOLDS:
+            found[threshold] = [[frame, y, x, None, p] for frame, of in maps for y, x, p in defects(of, threshold)]
+        took = (time.perf_counter() - begun) / len(self.judged)
+        with open(self.out, "a") as file:
+            file.write(json.dumps({"seconds": self.seconds, "frame_s": took, "found": found}) + "\n")
+        self.begun = time.perf_counter()
+
+    def elapsed(self):
+        return self.seconds + time.perf_counter() - self.begun
+
+
+def published(frame, mask, rng, report, minutes, enough):
+    from convert_weights import published as network
+
+    model = network()
+    descent = torch.optim.Adam(model.parameters(), lr=1e-3)
+    image, mask = normalised(frame), mask.astype("f4")
+
+    def crop():
+        size = int(256 * rng.uniform(0.8, 1.2))
+        size = min(size, *image.shape)
+        y, x = (rng.integers(0, n - size + 1) for n in image.shape)
+        part, target = (m[y:y + size, x:x + size] for m in (image, mask))
+        zoom = 256 / size
+        part, target = ndimage.zoom(part, zoom, order=1), ndimage.zoom(target, zoom, order=0)
+        turns, flip = rng.integers(4), rng.integers(2)
+        part, target = numpy.rot90(part, turns), numpy.rot90(target, turns)
+        if flip:
+            part, target = part[:, ::-1], target[:, ::-1]
+        part = ndimage.gaussian_filter(part, rng.uniform(0, 1.0))
+        part = part * rng.uniform(0.8, 1.2) + rng.normal(0, rng.uniform(0, 0.3), part.shape)
+        return part.astype("f4"), target.astype("f4")
+
+    def loss(logits, target):
+        plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        right = torch.exp(-plain)
+        weight = 0.25 * target + 0.75 * (1 - target)
+        return (weight * (1 - right) ** 2 * plain).mean() * 100
+
+    def probabilities(frame):
+        model.eval()
+        with torch.no_grad():
+            seen = torch.tensor(normalised(frame)[None, None], dtype=torch.float32)
+            return torch.sigmoid(model(seen))[0, 0].numpy()
+
+    last = 0.0
+    while report.elapsed() < 60 * minutes and not enough.exists():
+        model.train()
+        images, targets = zip(*(crop() for _ in range(32)))
+        descent.zero_grad()
+        value = loss(model(torch.tensor(numpy.stack(images)[:, None])), torch.tensor(numpy.stack(targets)[:, None]))
+        value.backward()
+        descent.step()
+        if report.elapsed() - last >= 60:
+            report.stop(probabilities)
+            last = report.elapsed()
+    report.stop(probabilities)
+
+
+def atomai(frame, mask, rng, report, minutes, enough):
+    import atomai
+
+    image, size = normalised(frame), 128
+
+    def crops(count):
+        places = [tuple(rng.integers(0, n - size + 1) for n in image.shape) for _ in range(count)]
+        cut = lambda whole: numpy.stack([whole[y:y + size, x:x + size] for y, x in places]).astype("f4")  # noqa: E731
+        return cut(image), cut(mask)
+
+    (images, masks), (test_images, test_masks) = crops(256), crops(32)
+    model = atomai.models.Segmentor(nb_classes=1, seed=int(rng.integers(1 << 30)))
+
+    def probabilities(frame):
+        return model.predict(normalised(frame)[None].astype("f4"), verbose=False)[0][0, ..., 0]
+
+    cycles = 25
+    while report.elapsed() < 60 * minutes and not enough.exists():
+        model.fit(images, masks, test_images, test_masks, training_cycles=cycles, batch_size=32, print_loss=10**6,
+                  plot_training_history=False, filename=str(enough.with_suffix(".model")),
+                  gauss_noise=[0, 30], zoom=2, rotation=True, contrast=[7, 13], blur=[0, 10])
+        report.stop(probabilities)
+        cycles = min(2 * cycles, 200)
+
+
+def main():
+    which, folder, mask, seed, minutes, out = sys.argv[1:]
+    folder, out = pathlib.Path(folder), pathlib.Path(out)
+    movie = numpy.load(folder / "movie.npy")
+    mask = numpy.load(folder / f"{mask}.npy")[0]
+    judged = range(*json.loads((folder / "about.json").read_text())["judged"])
+    torch.manual_seed(int(seed))
+    numpy.random.seed(int(seed))
+    report = Report(movie, judged, out)
+    program = {"published": published, "atomai": atomai}[which]
+    program(movie[0].astype("f4"), mask, numpy.random.default_rng(int(seed)), report, float(minutes),
+            out.with_suffix(".enough"))
+
+
+if __name__ == "__main__":
+    main()

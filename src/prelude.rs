@@ -8,6 +8,9 @@ pub use crate::detect::{
     SplitHalf, Strain, Stream, Surrogates, Texture, Trainer, Training, published_mask, score,
 };
 pub use crate::device::best_device;
+pub use crate::dynamics::{
+    Bands, Concentration, Concentrations, LinkScores, Linker, Motion, Sightings, Tracks, concentration, score_links,
+};
 pub use crate::error::Error;
 pub use crate::figure::Figure;
 pub use crate::movie::{

@@ -142,12 +142,28 @@ impl Tracks {
         Ok(DataFrame::new(all.len(), columns)?)
     }
 
+    /// Whether places are in nm: else they are in pixels.
+    pub(crate) fn in_nm(&self) -> bool {
+        self.table.column("y_nm").is_ok()
+    }
+
+    /// Names of the kinds, by `species` or `class`.
+    pub(crate) fn kinds(&self) -> Result<Vec<String>> {
+        Ok(Groups::of(&self.table, None)?.names)
+    }
+
+    /// Every track as it is drawn.
+    pub(crate) fn drawn(&self) -> Result<Vec<Drawn>> {
+        let groups = Groups::of(&self.table, None)?;
+        let one = |p: Path| Drawn { kind: commonest(&p, &groups).0, times_s: p.times_s, at_nm: p.at_nm };
+        Ok(self.paths()?.into_iter().map(one).collect())
+    }
+
     /// Every track's way through the movie, in nanometres, ordered by track and frame.
     pub(crate) fn paths(&self) -> Result<Vec<Path>> {
         let frames = sightings::frames(&self.table)?;
         let times = sightings::times(&self.table, &frames)?;
-        let has_nm = self.table.column("y_nm").is_ok();
-        let unit = if has_nm { sightings::Unit::Nm } else { sightings::Unit::Px };
+        let unit = if self.in_nm() { sightings::Unit::Nm } else { sightings::Unit::Px };
         let at = sightings::places(&self.table, unit)?;
         let mut rows: Vec<usize> = (0..frames.len()).collect();
         rows.sort_by_key(|&row| (self.of_rows[row], frames[row]));
@@ -180,6 +196,13 @@ impl Sightings for Tracks {
     fn with_patches(&self) -> Option<&Defects> {
         self.defects.as_ref()
     }
+}
+
+/// Where a track is when, and the number of its kind.
+pub(crate) struct Drawn {
+    pub kind: usize,
+    pub times_s: Vec<f64>,
+    pub at_nm: Vec<[f64; 2]>,
 }
 
 /// The group that most of a path's rows have, and the fraction of them that do.

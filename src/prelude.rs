@@ -9,7 +9,8 @@ pub use crate::detect::{
 };
 pub use crate::device::best_device;
 pub use crate::dynamics::{
-    Bands, Concentration, Concentrations, LinkScores, Linker, Motion, Sightings, Tracks, concentration, score_links,
+    Bands, CoOccurrence, Concentration, Concentrations, Coupled, Coupling, Diffusion, DiffusionOptions, Hopping, Hops,
+    LinkScores, Linker, Motion, Msd, Null, PairEnergies, Sightings, Tracks, concentration, score_links,
 };
 pub use crate::error::Error;
 pub use crate::figure::Figure;

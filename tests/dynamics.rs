@@ -187,7 +187,7 @@ fn vacancies(seed: u64) -> Recording {
     let matter = Matter::ws2().with_composition(composition);
     let imaging = Imaging::clean().with_size_px(320).with_s_per_frame(5.0).with_drift_nm_per_s([0.0; 2]);
     let imaging = imaging.with_drift_step_nm(0.0);
-    Experiment::ws2().with_matter(matter).with_imaging(imaging).with_frames(40).simulate(seed).unwrap()
+    Experiment::ws2().with_matter(matter).with_imaging(imaging).with_frames(60).simulate(seed).unwrap()
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_vacancy_diffuses_as_published() {
     let found = &hops.kinds[0];
     // The rates give 1e-4 nm²/s to an isolated vacancy (`Kinetics::diffusion_nm2_s`).
     assert!(found.d_nm2_s.low < 1e-4 && 1e-4 < found.d_nm2_s.high, "{hops:?}");
-    assert!(found.hops > 20 && found.bias_p > 0.01, "{hops:?}");
+    assert!(found.hops > 15 && found.bias_p > 0.01, "{hops:?}");
     assert_eq!(hops.table().unwrap().height(), hops.hops.len());
     let diffusion = tracks.diffusion_with(&DiffusionOptions::default().with_models(false)).unwrap();
     let d = diffusion.kinds[0].d_nm2_s;
@@ -232,14 +232,14 @@ fn dopants_and_vacancies_are_coupled_as_simulated() {
     let crystal = Matter::ws2().crystal;
     let coupling = Coupling::default()
         .with_lattice_nm(Some(turn(crystal.cell_nm, crystal.rotation_deg)))
-        .with_draws(199)
+        .with_draws(999)
         .with_windows(1)
         .with_reach_nm(1.5);
     let bound = experiment.clone().with_matter(matter(0.06)).simulate(5).unwrap();
     let found = coupling.between(&bound, "Mo_W", "V_S").unwrap();
     assert!(found.p_global <= 0.01 && found.adjacent.p <= 0.01 && found.adjacent.ratio.low > 1.5, "{found:?}");
     let first = found.points.iter().find(|p| (p.from_nm..p.to_nm).contains(&0.182)).unwrap();
-    assert!(first.relative > 2.0 && first.p_holm <= 0.1, "{first:?}");
+    assert!(first.relative > 2.0 && first.p_holm <= 0.05, "{first:?}");
     let energies = coupling.energies(&bound, "Mo_W", "V_S", &[0.182, 0.364], 300.0).unwrap();
     let nearest = energies.shells[0].energy_ev;
     assert!(nearest.low < -0.06 && -0.06 < nearest.high, "{energies:?}");
@@ -248,7 +248,7 @@ fn dopants_and_vacancies_are_coupled_as_simulated() {
     assert!(none.p_global > 0.01 && none.adjacent.ratio.low < 1.0, "{none:?}");
     let all = coupling.co_occurrence(&bound).unwrap();
     let pair = all.pairs.iter().find(|p| (p.a.as_str(), p.b.as_str()) == ("Mo_W", "V_S")).unwrap();
-    assert!(pair.p_holm <= 0.15 && pair.p <= pair.p_bh && pair.p_bh <= pair.p_holm, "{all:?}");
+    assert!(pair.p_holm <= 0.05 && pair.p <= pair.p_bh && pair.p_bh <= pair.p_holm, "{all:?}");
 }
 
 /// Counts of a Poisson variable with mean 12, half of them detected, a fifth of what is detected false.
@@ -321,7 +321,7 @@ fn concentrations_use_the_area_that_is_left() {
 /// Kinds of motion of tracks in a table, as a user would ask.
 #[test]
 fn kinds_of_motion_are_told() {
-    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut rng = ChaCha8Rng::seed_from_u64(10);
     let (mut f, mut t, mut y, mut x, mut s) = (vec![], vec![], vec![], vec![], vec![]);
     for track in 0..30_u32 {
         let species = ["free", "held", "still"][track as usize % 3];

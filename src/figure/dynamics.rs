@@ -1,40 +1,33 @@
-//! Figures of what defects do: concentrations in time, tracks, displacements, hops, couplings.
+//! Figures of what defects do: concentrations in time, tracks, displacements, hops.
 
+use super::axis::Axis;
 use super::kinds::show;
-use super::plane::{Axis, Plane, Shape};
+use super::plane::{Plane, Shape};
 use super::{CLASS_COLOURS, ColourMap, Figure, Rgb};
-use crate::dynamics::{
-    CoOccurrence, Concentrations, Coupled, Diffusion, HopRates, Hops, KindMsd, Msd, PairEnergies, Tracks,
-};
+use crate::dynamics::{Concentrations, Diffusion, HopRates, Hops, KindMsd, Msd, Tracks};
 use crate::error::Result;
 use crate::movie::Frame;
 use crate::show::{escape_html, table_html};
 use polars::prelude::DataFrame;
 
-const GREY: Rgb = (150, 150, 150);
-
 /// Blue, orange, green, vermilion, sky blue, purple: yellow lines are hard to see on paper.
-const LINES: [Rgb; 6] =
+pub(super) const LINES: [Rgb; 6] =
     [CLASS_COLOURS[6], CLASS_COLOURS[0], CLASS_COLOURS[2], CLASS_COLOURS[5], CLASS_COLOURS[1], CLASS_COLOURS[4]];
 
 fn line_colour(i: usize) -> Rgb {
     LINES[i % LINES.len()]
 }
 
-fn html(table: Result<DataFrame>) -> String {
+pub(super) fn html(table: Result<DataFrame>) -> String {
     table.map_or_else(|e| escape_html(&e.to_string()), |t| table_html(&t))
 }
 
 impl Concentrations {
-    /// The concentration of each kind in time with its 95 % band; thin vertical lines where one changed suddenly.
+    /// The concentration of each kind in time with its 95 % band; a thin vertical line where one changed suddenly.
     #[must_use]
     pub fn figure(&self) -> Figure {
         let unit = if self.per_area() { "defects per nm²" } else { "defects in a frame" };
         let mut plane = Plane::new(Axis::linear("time (s)"), Axis::linear(unit));
-        let time = |frame: u32| {
-            let counts = self.kinds().first().map(|k| k.1.as_slice()).unwrap_or_default();
-            counts.iter().find(|c| c.frame == frame).map_or(0.0, |c| c.time_s)
-        };
         let mut top = 0.0_f64;
         for (i, (kind, counts)) in self.kinds().iter().enumerate() {
             let (colour, best) = (line_colour(i), |c: &crate::dynamics::Count| c.amount.best());
@@ -45,10 +38,18 @@ impl Concentrations {
             plane.shapes.push(Shape::Line { places, colour, width: 2.0 });
             plane.legend.push((colour, kind.clone()));
         }
+        let mut changed = false;
         for change in self.changes() {
-            let i = self.kinds().iter().position(|k| k.0 == change.kind).unwrap_or(0);
-            let at = time(change.frame);
-            plane.shapes.push(Shape::Line { places: vec![(at, 0.0), (at, top)], colour: line_colour(i), width: 1.0 });
+            for (i, (_, counts)) in self.kinds().iter().enumerate().filter(|(_, k)| k.0 == change.kind) {
+                if let Some(c) = counts.iter().find(|c| c.frame == change.frame) {
+                    let places = vec![(c.time_s, 0.0), (c.time_s, c.amount.best().high)];
+                    plane.shapes.push(Shape::Line { places, colour: line_colour(i), width: 1.0 });
+                    changed = true;
+                }
+            }
+        }
+        if changed {
+            plane.legend.push(((255, 255, 255), "vertical lines: sudden changes".into()));
         }
         plane.y = plane.y.from(0.0, if top > 0.0 { 1.05 * top } else { 1.0 });
         Figure::plane(plane, format!("Concentration of each kind in time. {self:?}"))
@@ -109,6 +110,13 @@ impl Tracks {
         let times = || tracks.iter().flat_map(|t| &t.times_s).copied();
         let (first, last) = (times().fold(f64::INFINITY, f64::min), times().fold(f64::NEG_INFINITY, f64::max));
         let level = |t: f64| ((t - first) / (last - first).max(f64::MIN_POSITIVE)) as f32;
+        for track in tracks.iter().filter(|_| frame.is_some()) {
+            // A dark edge, so that any colour is seen on any frame.
+            let places: Vec<(f64, f64)> = track.at_nm.iter().map(|[y, x]| (*x, *y)).collect();
+            let (end, colour) = (vec![places[places.len() - 1]], (0, 0, 0));
+            plane.shapes.push(Shape::Discs { places: end, colour, radius: 3.2 });
+            plane.shapes.push(Shape::Line { places, colour, width: 4.2 });
+        }
         for track in &tracks {
             let places: Vec<(f64, f64)> = track.at_nm.iter().map(|[y, x]| (*x, *y)).collect();
             match by {
@@ -179,9 +187,11 @@ impl Msd {
             // A lower end of 0 has no logarithm.
             let low = |p: &crate::dynamics::MsdPoint| p.low.max(0.02 * p.msd_nm2);
             let seen: Vec<&crate::dynamics::MsdPoint> = kind.points.iter().filter(|p| p.msd_nm2 > 0.0).collect();
-            let ends = seen.iter().map(|p| (p.lag_s, low(p), p.high)).collect();
+            // Beside each other, not on each other.
+            let at = |p: &crate::dynamics::MsdPoint| p.lag_s * 1.015_f64.powi(i as i32);
+            let ends = seen.iter().map(|p| (at(p), low(p), p.high)).collect();
             plane.shapes.push(Shape::Whiskers { ends, colour });
-            let places = seen.iter().map(|p| (p.lag_s, p.msd_nm2)).collect();
+            let places = seen.iter().map(|p| (at(p), p.msd_nm2)).collect();
             plane.shapes.push(Shape::Discs { places, colour, radius: 3.0 });
             let name = match kind.fit {
                 Some((d, sigma)) => format!("{}: D {d:.1e} nm²/s, σ {sigma:.3} nm", kind.kind),
@@ -244,77 +254,13 @@ fn rose(kind: &HopRates) -> Figure {
     let side = 1.08 * most;
     (plane.x, plane.y) = (plane.x.from(-side, side), plane.y.from(-side, side));
     (plane.equal, plane.axes, plane.width) = (true, false, 360.0);
-    let words = format!("{}: {} hops, alike p = {:.3}", kind.kind, kind.hops, kind.bias_p);
+    let words = format!("{}: {} hops; directions alike: p = {:.3}", kind.kind, kind.hops, kind.bias_p);
     plane.legend = vec![(LINES[0], words.clone())];
     Figure::plane(plane, format!("Hops by direction. {words}"))
 }
 
-impl Coupled {
-    /// Pairs by distance over what is expected without coupling, with the band that 95 % of the null model's scenes stay in;
-    /// discs where the number differs significantly, corrected for the number of bins (Holm, 5 %).
-    #[must_use]
-    pub fn figure(&self) -> Figure {
-        let y = Axis::linear("pairs seen over expected");
-        let mut plane = Plane::new(Axis::linear("distance (nm)"), y);
-        let known = || self.points.iter().filter(|p| p.expected > 0.0);
-        let middle = |p: &crate::dynamics::PairPoint| 0.5 * (p.from_nm + p.to_nm);
-        let ends: Vec<(f64, f64, f64)> = known().map(|p| (middle(p), p.null_low, p.null_high)).collect();
-        let ends_x = (ends.first().map_or(0.0, |e| e.0), ends.last().map_or(1.0, |e| e.0));
-        plane.shapes.push(Shape::Band { ends, colour: GREY });
-        plane.shapes.push(Shape::Line { places: vec![(ends_x.0, 1.0), (ends_x.1, 1.0)], colour: GREY, width: 1.0 });
-        let places = known().map(|p| (middle(p), p.relative)).collect();
-        plane.shapes.push(Shape::Line { places, colour: LINES[0], width: 2.0 });
-        let sure = known().filter(|p| p.p_holm <= 0.05).map(|p| (middle(p), p.relative)).collect();
-        plane.shapes.push(Shape::Discs { places: sure, colour: LINES[3], radius: 4.0 });
-        plane.legend = vec![
-            (LINES[0], format!("{} and {} (anywhere as far out: p = {:.3})", self.a, self.b, self.p_global)),
-            (GREY, "95 % without coupling".into()),
-            (LINES[3], "significant (Holm)".into()),
-        ];
-        Figure::plane(plane, format!("{self:?}"))
-    }
-
-    /// Shows the coupling in a notebook: the table and the figure.
-    pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), &html(self.table()), &[Ok(self.figure())]);
-    }
-}
-
-impl PairEnergies {
-    /// The energy of each shell with its 95 % interval.
-    #[must_use]
-    pub fn figure(&self) -> Figure {
-        let mut plane = Plane::new(Axis::linear("distance (nm)"), Axis::linear("energy of a pair (eV)"));
-        let seen = || self.shells.iter().filter(|s| s.energy_ev.value.is_finite());
-        let places: Vec<(f64, f64)> = seen().map(|s| (s.shell_nm, s.energy_ev.value)).collect();
-        let end = |v: f64, other: f64| if v.is_finite() { v } else { other };
-        let ends = seen().map(|s| {
-            let e = s.energy_ev;
-            (s.shell_nm, end(e.low, e.value), end(e.high, e.value))
-        });
-        plane.shapes.push(Shape::Whiskers { ends: ends.collect(), colour: LINES[0] });
-        let last = self.shells.last().map_or(1.0, |s| s.shell_nm);
-        plane.shapes.push(Shape::Line { places: vec![(0.0, 0.0), (1.1 * last, 0.0)], colour: GREY, width: 1.0 });
-        plane.shapes.push(Shape::Discs { places, colour: LINES[0], radius: 4.0 });
-        plane.legend = vec![(LINES[0], format!("{} and {}, {} K", self.between.0, self.between.1, self.temperature_k))];
-        Figure::plane(plane, format!("{self:?}"))
-    }
-
-    /// Shows the energies in a notebook: the table and the figure.
-    pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), &html(self.table()), &[Ok(self.figure())]);
-    }
-}
-
 impl Diffusion {
     /// Shows the diffusion coefficients in a notebook: the table.
-    pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), &html(self.table()), &[]);
-    }
-}
-
-impl CoOccurrence {
-    /// Shows the pairs of kinds in a notebook: the table.
     pub fn evcxr_display(&self) {
         show(&format!("{self:?}"), &html(self.table()), &[]);
     }

@@ -2,7 +2,9 @@
 //!
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
+mod axis;
 mod chart;
+mod coupling;
 mod defects;
 mod drift;
 mod dynamics;

@@ -1,5 +1,6 @@
 //! Bands, points, lines and images on two axes, with the legend below, where it covers nothing.
 
+use super::axis::{Axis, Inside, Place, Scale, extent, round, ticks};
 use super::chart::number;
 use super::theme::{FAINT, INK, Rgb, TEXT, colour, text};
 use super::tiles::{ColourMap, contrast};
@@ -10,8 +11,6 @@ use plotters::prelude::{
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontTransform};
-
-type Place = (f64, f64);
 
 /// One thing drawn. Places are in the axes' own units.
 pub(crate) enum Shape {
@@ -29,39 +28,6 @@ pub(crate) enum Shape {
     Image { image: Array2<f32>, size: Place },
     /// Words, their left end at a place.
     Words { at: Place, words: String },
-}
-
-/// How an axis is divided.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Scale {
-    Linear,
-    Logarithmic,
-}
-
-/// One axis.
-pub(crate) struct Axis {
-    pub label: String,
-    pub scale: Scale,
-    /// Ends; by default those of what is drawn.
-    pub range: Option<(f64, f64)>,
-}
-
-impl Axis {
-    pub(crate) fn linear(label: impl Into<String>) -> Axis {
-        Axis { label: label.into(), scale: Scale::Linear, range: None }
-    }
-
-    pub(crate) fn logarithmic(label: impl Into<String>) -> Axis {
-        Axis { label: label.into(), scale: Scale::Logarithmic, range: None }
-    }
-
-    pub(crate) fn from(self, low: f64, high: f64) -> Axis {
-        Axis { range: Some((low, high)), ..self }
-    }
-
-    fn to(&self, v: f64) -> f64 {
-        if self.scale == Scale::Logarithmic { v.max(1e-300).log10() } else { v }
-    }
 }
 
 /// Shapes on two axes.
@@ -91,27 +57,6 @@ const LINE: f64 = 20.0;
 const BAR: f64 = 74.0;
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
-
-/// Where the axes' units are, in CSS pixels.
-struct Inside {
-    x: Place,
-    y: Place,
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
-    down: bool,
-    scale: f64,
-}
-
-impl Inside {
-    fn at(&self, x: f64, y: f64) -> (i32, i32) {
-        let (u, v) = ((x - self.x.0) / (self.x.1 - self.x.0), (y - self.y.0) / (self.y.1 - self.y.0));
-        let v = if self.down { v } else { 1.0 - v };
-        let px = |v: f64| (v * self.scale).round().clamp(-1e6, 1e6) as i32;
-        (px(self.left + u * self.width), px(self.top + v * self.height))
-    }
-}
 
 impl Plane {
     pub(crate) fn new(x: Axis, y: Axis) -> Plane {
@@ -220,8 +165,8 @@ impl Plane {
         let name = |h, v| text(TEXT, scale, INK).pos(Pos::new(h, v));
         let middle = (px(frame.left + frame.width / 2.0), px(bottom + BOTTOM - 4.0));
         area.draw(&Text::new(self.x.label.clone(), middle, name(HPos::Center, VPos::Bottom)))?;
-        let turned = name(HPos::Center, VPos::Top).transform(FontTransform::Rotate270);
-        let middle = (px(2.0), px(frame.top + frame.height / 2.0));
+        let turned = name(HPos::Center, VPos::Center).transform(FontTransform::Rotate270);
+        let middle = (px(12.0), px(frame.top + frame.height / 2.0));
         area.draw(&Text::new(self.y.label.clone(), middle, turned))
     }
 
@@ -332,42 +277,4 @@ fn grey(image: &Array2<f32>, w: u32, h: u32) -> Vec<u8> {
     let at = |i: u32, n: u32, of: usize| ((i as usize * of) / n as usize).min(of - 1);
     let level = |y: u32, x: u32| ((image[[at(y, h, rows), at(x, w, columns)]] - low) / (high - low)).clamp(0.0, 1.0);
     (0..h).flat_map(|y| (0..w).map(move |x| (y, x))).flat_map(|(y, x)| [(255.0 * level(y, x)) as u8; 3]).collect()
-}
-
-fn extent(axis: &Axis, values: &[f64]) -> Place {
-    if let Some((low, high)) = axis.range {
-        return (axis.to(low), axis.to(high));
-    }
-    let usable = values.iter().filter(|v| v.is_finite() && (axis.scale == Scale::Linear || **v > 0.0));
-    let (low, high) = usable.fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(axis.to(v)), h.max(axis.to(v))));
-    if low > high {
-        return (0.0, 1.0);
-    }
-    let pad = if high > low { 0.04 * (high - low) } else { 0.5 };
-    // What begins at 0 is drawn from there.
-    (if low == 0.0 && axis.scale == Scale::Linear { 0.0 } else { low - pad }, high + pad)
-}
-
-/// Round numbers along an axis; along a logarithmic one 1, 2 and 5 of each decade, or decades where these are many.
-fn ticks(axis: &Axis, low: f64, high: f64) -> Vec<f64> {
-    if axis.scale == Scale::Logarithmic {
-        let steps: &[f64] = if high - low > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-        let powers = low.floor() as i32..=high.ceil() as i32;
-        let all = powers.flat_map(|p| steps.iter().map(move |s| f64::from(p) + s.log10()));
-        return all.filter(|t| (low..=high).contains(t)).collect();
-    }
-    let rough = (high - low) / 6.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].iter().map(|s| s * power).find(|s| *s >= rough).unwrap_or(rough);
-    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    (first..=last).map(|i| i as f64 * step).collect()
-}
-
-/// Without the digits that arithmetic adds.
-fn round(v: f64) -> f64 {
-    if v == 0.0 {
-        return 0.0;
-    }
-    let power = 10_f64.powi(3 - v.abs().log10().floor() as i32);
-    (v * power).round() / power
 }

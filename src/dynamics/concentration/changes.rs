@@ -53,10 +53,30 @@ fn largest(gains: &[f64], taken: &[usize]) -> Option<(usize, f64)> {
 fn simulated_top(level: &Level, fitted: &Fitted, rng: &mut ChaCha8Rng) -> f64 {
     let scale = fitted.scale;
     let noise: Vec<f64> = level.noise().iter().map(|v| normal(rng) * (scale * v).sqrt()).collect();
-    let wander = |i: usize, rng: &mut ChaCha8Rng| normal(rng) * (scale * level.wander(fitted.ratio, i)).sqrt();
+    let wander = |i: usize, rng: &mut ChaCha8Rng| pieces(scale * level.wander(fitted.ratio, i), level.unit(), rng);
     let steps = (0..level.len()).map(|i| noise[i + 1] - noise[i] + wander(i, rng)).collect();
     let drawn = level.like(steps);
     largest(&drawn.gains(), level.jumps()).map_or(0.0, |top| top.1)
+}
+
+/// Wander of this variance in whole units, as many up as down: what comes and goes is whole defects, and where few do, a
+/// single one is no sudden change.
+fn pieces(variance: f64, unit: f64, rng: &mut ChaCha8Rng) -> f64 {
+    let mean = 0.5 * variance / (unit * unit);
+    if mean > 20.0 {
+        return normal(rng) * variance.sqrt();
+    }
+    unit * (poisson(rng, mean) - poisson(rng, mean))
+}
+
+/// A Poisson variable of a small mean, by Knuth's product.
+fn poisson(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
+    let (mut k, mut product, end) = (0.0, rng.r#gen::<f64>(), (-mean).exp());
+    while product > end {
+        k += 1.0;
+        product *= rng.r#gen::<f64>();
+    }
+    k
 }
 
 /// Standard normal, by Box and Muller.
@@ -69,17 +89,6 @@ pub(super) fn normal(rng: &mut ChaCha8Rng) -> f64 {
 mod tests {
     use super::*;
 
-    fn poisson(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
-        let (mut k, mut product, end) = (0.0, 1.0, (-mean).exp());
-        loop {
-            product *= rng.r#gen::<f64>();
-            if product <= end {
-                return k;
-            }
-            k += 1.0;
-        }
-    }
-
     fn series(n: usize, seed: u64, mean: impl Fn(usize) -> f64, wander: f64) -> Level {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut walk = 0.0;
@@ -91,7 +100,7 @@ mod tests {
             .collect();
         let times: Vec<f64> = (0..n).map(|i| i as f64).collect();
         let average = y.iter().sum::<f64>() / n as f64;
-        Level::new(&y, &times, &vec![average; n])
+        Level::new(&y, &times, &vec![average; n], 1.0)
     }
 
     /// 5 % of the series without a jump may show one; of 80, 10 would be three standard deviations too many.
@@ -135,5 +144,24 @@ mod tests {
             let count = (0..200).filter(holds).count();
             assert!(count >= 180, "{count} of 200 with wander {wander}");
         }
+    }
+
+    /// A few defects that come, one after the other, and stay: none of them is a sudden change.
+    #[test]
+    fn single_defects_that_come_are_no_jumps() {
+        let shows = |seed: &u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(*seed);
+            let mut level = 0.0;
+            let y: Vec<f64> = (0..40)
+                .map(|_| {
+                    level += f64::from(u8::from(rng.r#gen::<f64>() < 0.06));
+                    level
+                })
+                .collect();
+            let times: Vec<f64> = (0..40).map(f64::from).collect();
+            level > 0.0 && !jumps(Level::new(&y, &times, &[1.0; 40], 1.0), 0.05, 39, *seed).1.is_empty()
+        };
+        let count = (0..80).filter(shows).count();
+        assert!(count <= 10, "{count} of 80");
     }
 }

@@ -5,12 +5,15 @@ use crate::dynamics::statistics::t95;
 /// A series whose level goes up or down by a constant rate and wanders: `y = level + noise`, and from one time to the next
 /// the level changes by `rate τ + wander`. The local level model with drift (Harvey, Forecasting, Structural Time Series
 /// Models and the Kalman Filter, Cambridge 1989), written for the differences of `y`, whose covariance has three diagonals.
+#[derive(Clone)]
 pub(super) struct Level {
     /// Differences of the series, and the time that each took.
     steps: Vec<f64>,
     spans: Vec<f64>,
     /// Relative variance of the noise at each time.
     noise: Vec<f64>,
+    /// What one defect more adds to the level: wander comes in such pieces.
+    unit: f64,
     /// Times (index of the difference) of sudden changes that are part of the model.
     jumps: Vec<usize>,
 }
@@ -37,9 +40,9 @@ fn ratio(i: usize) -> f64 {
 }
 
 impl Level {
-    pub(super) fn new(y: &[f64], times: &[f64], noise: &[f64]) -> Level {
+    pub(super) fn new(y: &[f64], times: &[f64], noise: &[f64], unit: f64) -> Level {
         let differences = |v: &[f64]| v.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>();
-        Level { steps: differences(y), spans: differences(times), noise: noise.to_vec(), jumps: vec![] }
+        Level { steps: differences(y), spans: differences(times), noise: noise.to_vec(), unit, jumps: vec![] }
     }
 
     /// Number of differences.
@@ -58,8 +61,11 @@ impl Level {
 
     /// The same with other differences: a simulation of the model.
     pub(super) fn like(&self, steps: Vec<f64>) -> Level {
-        let (spans, noise, jumps) = (self.spans.clone(), self.noise.clone(), self.jumps.clone());
-        Level { steps, spans, noise, jumps }
+        Level { steps, ..self.clone() }
+    }
+
+    pub(super) fn unit(&self) -> f64 {
+        self.unit
     }
 
     pub(super) fn noise(&self) -> &[f64] {
@@ -129,6 +135,9 @@ impl Level {
     /// and without: a jump that is there must not pass for wander.
     pub(super) fn gains(&self) -> Vec<f64> {
         let n = self.len() as f64;
+        // A series of whole defects that one jump explains exactly is not infinitely well explained.
+        let mean_noise = self.noise.iter().sum::<f64>() / self.noise.len() as f64;
+        let least = 0.1 * self.unit * self.unit / mean_noise;
         let (mut without, mut with) = (f64::NEG_INFINITY, vec![f64::NEG_INFINITY; self.len()]);
         for i in (0..RATIOS).step_by(4) {
             let fitted = self.fit_at(ratio(i));
@@ -137,7 +146,7 @@ impl Level {
             let spans = covariance.solve(&self.spans);
             let normal: f64 = spans.iter().zip(&self.spans).map(|(a, b)| a * b).sum();
             let left: f64 = weighted.iter().zip(&fitted.residuals).map(|(a, b)| a * b).sum();
-            let likelihood = |left: f64| -0.5 * (n * left.max(1e-300).ln() + covariance.log_determinant());
+            let likelihood = |left: f64| -0.5 * (n * left.max(least).ln() + covariance.log_determinant());
             without = without.max(likelihood(left));
             for (k, inverse) in covariance.inverse_diagonal().into_iter().enumerate() {
                 let information = inverse - spans[k] * spans[k] / normal;

@@ -221,3 +221,31 @@ fn argument(values: &[u32], greatest: bool) -> usize {
 pub fn concentration(of: &impl Sightings) -> Result<Concentrations> {
     Concentration::default().of(of)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defects::{Areas, Defects};
+    use crate::movie::Calibration;
+    use polars::prelude::df;
+
+    /// The lattice shrinks to half; the concentration on it stays. A frame without a defect is a frame with none.
+    #[test]
+    fn holes_do_not_count() {
+        let table = df!(
+            "defect" => [0_u64, 1, 2], "frame" => [0_u32, 0, 1], "time_s" => [0.0, 0.0, 2.0], "y_px" => [1_f32; 3],
+            "x_px" => [2_f32; 3], "y_nm" => [1_f32; 3], "x_nm" => [2_f32; 3], "area_px" => [9_u32; 3],
+            "probability" => [0.9_f32; 3],
+        );
+        let mut defects = Defects::new(table.unwrap(), ndarray::Array3::zeros((3, 4, 4)), 0.03).unwrap();
+        let area = |frame, lattice_nm2| Area { frame, hole_nm2: 100.0 - lattice_nm2, amorphous_nm2: 0.0, lattice_nm2 };
+        let areas = vec![area(0, 100.0), area(1, 50.0), area(2, 50.0), area(3, 0.0)];
+        defects.areas = Some(Areas::new(areas, Calibration::new(0.03, 2.0).unwrap()));
+        let found = concentration(&defects).unwrap();
+        let counts = found.of("all").unwrap();
+        let per_nm2: Vec<Option<f64>> = counts.iter().map(|c| c.amount.per_nm2.map(|i| i.value)).collect();
+        assert_eq!(per_nm2, [Some(0.02), Some(0.02), Some(0.0), None]);
+        assert_eq!(counts.iter().map(|c| c.time_s).collect::<Vec<_>>(), [0.0, 2.0, 4.0, 6.0]);
+        assert!(counts[2].amount.per_nm2.unwrap().high > 0.05, "none seen is not none there");
+    }
+}

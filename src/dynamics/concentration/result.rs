@@ -140,7 +140,9 @@ impl Concentrations {
         };
         let y: Vec<f64> = best.iter().map(|b| b.value).collect();
         let times: Vec<f64> = counts.iter().map(|c| c.time_s).collect();
-        Some(Level::new(&y, &times, &(0..best.len()).map(variance).collect::<Vec<_>>()))
+        let seen: usize = counts.iter().map(|c| c.seen).sum();
+        let unit = y.iter().sum::<f64>() / seen as f64;
+        Some(Level::new(&y, &times, &(0..best.len()).map(variance).collect::<Vec<_>>(), unit))
     }
 
     /// Sudden changes of each kind's concentration: those that neither a steady trend nor a slow wander explains. A kind

@@ -116,3 +116,25 @@ fn shifts_keep_the_lattice_and_the_numbers() {
     assert_eq!(dealt.firsts(), scene.firsts());
     assert!(dealt.frames[0].1.iter().zip(&dealt.frames[9].1).all(|(a, b)| a.first == b.first));
 }
+
+/// Two kinds that take no notice of each other, but that both avoid a hole of half the field: with the hole's mask the number
+/// of pairs is the expected one, without it is twice that.
+#[test]
+fn a_hole_is_no_coupling() {
+    let (mut seen, mut told, mut untold) = (0.0, 0.0, 0.0);
+    for seed in 0..10 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut scene = scene(&mut rng, 0.0);
+        scene.frames.iter_mut().for_each(|f| f.1.retain(|o| o.at[1] < 4.0));
+        let wide = Rule { bins: vec![1.0], adjacent: 1.0, windows: vec![] };
+        let count = |s: &Scene, w: &[f64]| s.count(&wide, w).adjacent[0];
+        let mean = |drawn: &[f64]| drawn.iter().sum::<f64>() / drawn.len() as f64;
+        untold += mean(&draw(&scene, Null::Shift, 99, seed, count).unwrap().1);
+        let mask = ndarray::Array2::from_shape_fn((80, 80), |(_, x)| x < 40);
+        scene.lattice_at = Some(((0..10).map(|f| (f, mask.clone())).collect(), 10.0));
+        let (pairs, drawn) = draw(&scene, Null::Shift, 99, seed, count).unwrap();
+        (seen, told) = (seen + pairs, told + mean(&drawn));
+    }
+    assert!((seen / told - 1.0).abs() < 0.25, "{} times with the mask", seen / told);
+    assert!(seen / untold > 1.5, "{} times without", seen / untold);
+}

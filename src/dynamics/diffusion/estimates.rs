@@ -2,7 +2,7 @@
 
 use super::covariance::covariance;
 use super::hops::{Hop, HopRates, rates};
-use super::motion::{MotionModel, Pieces};
+use super::motion::Pieces;
 use super::msd::{MsdPoint, fit, msd};
 use super::sites::Net;
 use crate::detect::{Interval, Lattice};
@@ -12,7 +12,6 @@ use crate::dynamics::tracks::{Tracks, commonest};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Calibration;
 use crate::progress::stop_if_asked;
-use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
 /// Mean squared displacements of one kind of defect, or of one track.
@@ -274,172 +273,5 @@ impl Tracks {
             return Err(Error::data("no track is seen in two successive frames: there is nothing to count hops in"));
         }
         Ok(Hops { kinds, hops })
-    }
-}
-
-/// Twice the gain in likelihood above which a parameter that cannot be negative is more than 0, at 5 %.
-const HALF_CHI2_95: f64 = 2.706;
-/// The same for one that can be either.
-const CHI2_95: f64 = 3.841;
-
-impl KindDiffusion {
-    /// Fits all kinds of motion and compares them.
-    fn judge(&mut self, pieces: &Pieces) {
-        let [still, free, confined, anomalous] = MotionModel::ALL.map(|model| pieces.fit(model));
-        let per_s = |log: f64| log.exp() / pieces.span;
-        let interval = |model, best: &(Vec<f64>, f64), which, range| pieces.interval(model, best, which, range);
-        let (low, high) = interval(MotionModel::Free, &free, 1, (free.0[1] - 12.0, free.0[1] + 12.0));
-        let low = if low <= free.0[1] - 12.0 { 0.0 } else { per_s(low) };
-        self.likely_d_nm2_s = Some(Interval { value: per_s(free.0[1]), low, high: per_s(high) });
-        let moving = 2.0 * (still.1 - free.1) > HALF_CHI2_95 || 2.0 * (still.1 - confined.1.min(anomalous.1)) > 5.14; // two parameters more, one of them from 0 on
-        if !moving {
-            self.moves = Moves::Still;
-            return;
-        }
-        let (low, high) = interval(MotionModel::Anomalous, &anomalous, 2, (0.05, 1.95));
-        self.alpha = Some(Interval { value: anomalous.0[2], low, high });
-        let top = confined.0[2] + 12.0;
-        let (low, high) = interval(MotionModel::Confined, &confined, 2, (confined.0[2] - 12.0, top));
-        let size = |log: f64| (0.5 * log).exp();
-        let high = if high >= top { f64::INFINITY } else { size(high) };
-        self.size_nm = Some(Interval { value: size(confined.0[2]), low: size(low), high });
-        let is_confined = 2.0 * (free.1 - confined.1) > HALF_CHI2_95;
-        let is_anomalous = 2.0 * (free.1 - anomalous.1) > CHI2_95;
-        // As many parameters each: a likelihood e² times the other's decides.
-        self.moves = match (is_confined, is_anomalous) {
-            (false, false) => Moves::Free,
-            _ if confined.1 < anomalous.1 - 2.0 => Moves::Confined,
-            _ if anomalous.1 < confined.1 - 2.0 => Moves::Anomalous,
-            _ => Moves::NotFree,
-        };
-    }
-}
-
-fn column<T, P: ?Sized>(name: &str, values: T) -> Column
-where
-    Series: NamedFrom<T, P>,
-{
-    Series::new(name.into(), values).into()
-}
-
-impl Msd {
-    /// One row for each kind and lag: `kind`, `lag_frames` u32, `lag_s`, `msd_nm2`, `low`, `high` f64, `pairs`, `tracks` u32.
-    ///
-    /// # Errors
-    /// If Polars refuses.
-    pub fn table(&self) -> Result<DataFrame> {
-        let rows: Vec<(&str, &MsdPoint)> =
-            self.kinds.iter().flat_map(|k| k.points.iter().map(move |p| (k.kind.as_str(), p))).collect();
-        let f64s = |of: fn(&MsdPoint) -> f64| rows.iter().map(|r| of(r.1)).collect::<Vec<f64>>();
-        let u32s = |of: fn(&MsdPoint) -> u32| rows.iter().map(|r| of(r.1)).collect::<Vec<u32>>();
-        let columns = vec![
-            column("kind", rows.iter().map(|r| r.0).collect::<Vec<_>>()),
-            column("lag_frames", u32s(|p| p.lag_frames)),
-            column("lag_s", f64s(|p| p.lag_s)),
-            column("msd_nm2", f64s(|p| p.msd_nm2)),
-            column("low", f64s(|p| p.low)),
-            column("high", f64s(|p| p.high)),
-            column("pairs", u32s(|p| p.pairs as u32)),
-            column("tracks", u32s(|p| p.tracks as u32)),
-        ];
-        Ok(DataFrame::new(rows.len(), columns)?)
-    }
-}
-
-impl Diffusion {
-    /// One row a kind: `kind`, `tracks`, `steps` u32, `d_nm2_s` with `_low` and `_high`, `error_nm`, `likely_d_nm2_s`,
-    /// `alpha`, `size_nm` with their ends (f64, null where not estimated), `moves`.
-    ///
-    /// # Errors
-    /// If Polars refuses.
-    pub fn table(&self) -> Result<DataFrame> {
-        let all = &self.kinds;
-        let u32s = |of: fn(&KindDiffusion) -> usize| all.iter().map(|k| of(k) as u32).collect::<Vec<u32>>();
-        let mut columns = vec![
-            column("kind", all.iter().map(|k| k.kind.as_str()).collect::<Vec<_>>()),
-            column("tracks", u32s(|k| k.tracks)),
-            column("steps", u32s(|k| k.steps)),
-        ];
-        let mut add = |name: &str, of: fn(&KindDiffusion) -> Option<Interval>| {
-            let ends: [(&str, fn(Interval) -> f64); 3] =
-                [("", |i| i.value), ("_low", |i| i.low), ("_high", |i| i.high)];
-            for (end, pick) in ends {
-                columns.push(column(&format!("{name}{end}"), all.iter().map(|k| of(k).map(pick)).collect::<Vec<_>>()));
-            }
-        };
-        add("d_nm2_s", |k| Some(k.d_nm2_s));
-        add("likely_d_nm2_s", |k| k.likely_d_nm2_s);
-        add("alpha", |k| k.alpha);
-        add("size_nm", |k| k.size_nm);
-        columns.push(column("error_nm", all.iter().map(|k| k.error_nm).collect::<Vec<_>>()));
-        columns.push(column("moves", all.iter().map(|k| k.moves.words()).collect::<Vec<_>>()));
-        Ok(DataFrame::new(all.len(), columns)?)
-    }
-}
-
-impl Hops {
-    /// One row a hop: `kind`, `track`, `from_frame`, `frame` u32, `u`, `v` i32 (lattice vectors), `y_nm`, `x_nm` f64.
-    ///
-    /// # Errors
-    /// If Polars refuses.
-    pub fn table(&self) -> Result<DataFrame> {
-        let all = &self.hops;
-        let u32s = |of: fn(&Hop) -> u32| all.iter().map(of).collect::<Vec<u32>>();
-        let columns = vec![
-            column("kind", all.iter().map(|h| h.kind.as_str()).collect::<Vec<_>>()),
-            column("track", u32s(|h| h.track)),
-            column("from_frame", u32s(|h| h.from_frame)),
-            column("frame", u32s(|h| h.frame)),
-            column("u", all.iter().map(|h| h.cells[0]).collect::<Vec<i32>>()),
-            column("v", all.iter().map(|h| h.cells[1]).collect::<Vec<i32>>()),
-            column("y_nm", all.iter().map(|h| h.vector_nm[0]).collect::<Vec<f64>>()),
-            column("x_nm", all.iter().map(|h| h.vector_nm[1]).collect::<Vec<f64>>()),
-        ];
-        Ok(DataFrame::new(all.len(), columns)?)
-    }
-}
-
-impl Moves {
-    /// In words.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Moves::Still => "still",
-            Moves::Free => "free",
-            Moves::Confined => "confined",
-            Moves::Anomalous => "anomalous",
-            Moves::NotFree => "confined or anomalous",
-            Moves::Unknown => "unknown",
-        }
-    }
-}
-
-impl std::fmt::Debug for Msd {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let points: usize = self.kinds.iter().map(|k| k.points.len()).sum();
-        write!(f, "Mean squared displacements of {} kinds, {points} lags in all", self.kinds.len())
-    }
-}
-
-impl std::fmt::Debug for Diffusion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, k) in self.kinds.iter().enumerate() {
-            let (d, between) = (k.d_nm2_s, if i == 0 { "" } else { "\n" });
-            write!(f, "{between}{}: D = {:.2e} nm²/s ({:.1e} to {:.1e}) ", k.kind, d.value, d.low, d.high)?;
-            write!(f, "from {} tracks, positions wrong by {:.3} nm, motion {}", k.tracks, k.error_nm, k.moves.words())?;
-        }
-        Ok(())
-    }
-}
-
-impl std::fmt::Debug for Hops {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, k) in self.kinds.iter().enumerate() {
-            let (r, d, between) = (k.per_s, k.d_nm2_s, if i == 0 { "" } else { "\n" });
-            write!(f, "{between}{}: {} hops in {:.0} s, {:.2e} per s ", k.kind, k.hops, k.watched_s, r.value)?;
-            write!(f, "({:.1e} to {:.1e}), D = {:.2e} nm²/s ", r.low, r.high, d.value)?;
-            write!(f, "({:.1e} to {:.1e}), directions alike: p = {:.3}", d.low, d.high, k.bias_p)?;
-        }
-        Ok(())
     }
 }

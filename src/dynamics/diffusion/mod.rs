@@ -3,9 +3,11 @@
 mod covariance;
 mod estimates;
 mod hops;
+mod judge;
 mod motion;
 mod msd;
 mod sites;
+mod tables;
 #[cfg(test)]
 mod tests;
 

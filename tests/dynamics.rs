@@ -112,6 +112,33 @@ fn links_are_right_until_points_crowd() {
     }
 }
 
+/// The truth of a simulated movie, drift and hops and all, with a tenth of it missed and positions wrong by half a pixel.
+#[test]
+fn links_of_a_simulated_movie_are_right() {
+    let imaging = Imaging::clean().with_size_px(256).with_s_per_frame(5.0);
+    let recording = Experiment::ws2().with_imaging(imaging).with_frames(40).simulate(8).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let keep = (0..recording.truth.height()).map(|_| Some(rng.r#gen::<f64>() > 0.1)).collect();
+    let mut seen = recording.truth.filter(&keep).unwrap().drop("track").unwrap();
+    for name in ["y_px", "x_px"] {
+        let exact = seen.column(name).unwrap().f32().unwrap().clone();
+        let wrong: Vec<f32> = exact.iter().map(|v| v.unwrap() + 0.5 * normal(&mut rng) as f32).collect();
+        seen.with_column(atomotion::polars::prelude::Column::new(name.into(), wrong)).unwrap();
+    }
+    // Without the edges of holes, which are no defects of their own.
+    let mobile: Vec<Option<bool>> =
+        seen.column("species").unwrap().str().unwrap().iter().map(|s| Some(s != Some("hole_edge"))).collect();
+    let seen = seen.filter(&mobile.into_iter().collect()).unwrap();
+    let nm = recording.movie.calibration().nm_per_px;
+    let shifts: Vec<[f64; 2]> = recording.scan.drift_nm.iter().map(|d| d.map(|v| v / nm)).collect();
+    let drift = MeasuredDrift::known(&shifts, recording.movie.calibration()).unwrap();
+    let linker = Linker::default().with_memory_frames(2).with_class_px2(60.0);
+    let tracks = linker.link_drifting(&seen, &drift).unwrap();
+    let scores = score_links(&tracks, &recording.truth, 3.0, 2).unwrap();
+    assert!(scores.recall() > 0.98 && scores.precision() > 0.98, "{scores}");
+    assert!(scores.true_links > 1000, "{scores}");
+}
+
 #[test]
 fn one_crowd_is_one_network() {
     // Trackpy refuses more than 30 that compete.

@@ -2,6 +2,7 @@
 
 use crate::classify::Classes;
 use crate::defects::{Areas, Defects};
+use crate::detect::Interval;
 use crate::error::{Error, Result};
 use crate::simulate::Recording;
 use polars::prelude::{DataFrame, DataType};
@@ -66,6 +67,11 @@ impl Sightings for Recording {
         &self.truth
     }
 }
+
+/// How the columns of an interval are named, and what is in them.
+pub(super) type End = (&'static str, fn(Interval) -> f64);
+
+pub(super) const ENDS: [End; 3] = [("", |i| i.value), ("_low", |i| i.low), ("_high", |i| i.high)];
 
 /// A unit of length, and the columns that are in it.
 #[derive(Clone, Copy, PartialEq)]

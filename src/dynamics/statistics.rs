@@ -82,9 +82,23 @@ pub(super) fn weighted_poisson_interval(sum: f64, squares: f64) -> (f64, f64) {
     (low, more_squares / more * gamma_quantile(0.975, more * more / more_squares))
 }
 
-/// 97.5 % point of Student's t.
+/// 97.5 % point of Student's t, by Newton's method from the expansion for many degrees of freedom: the distribution is
+/// concave beyond 0, so that from the second step on the way is straight.
 pub(super) fn t95(degrees: f64) -> f64 {
-    reached(0.975, 3.0, |t| 1.0 - 0.5 * beta_p(degrees / 2.0, 0.5, degrees / (degrees + t * t)))
+    let (z, v) = (Z95, degrees);
+    let first = (z.powi(3) + z) / (4.0 * v);
+    let mut t = z + first + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * v * v);
+    let front = (libm::lgamma(0.5 * (v + 1.0)) - libm::lgamma(0.5 * v)).exp() / (v * std::f64::consts::PI).sqrt();
+    for _ in 0..50 {
+        let below = 1.0 - 0.5 * beta_p(0.5 * v, 0.5, v / (v + t * t));
+        let density = front * (1.0 + t * t / v).powf(-0.5 * (v + 1.0));
+        let step = (0.975 - below) / density;
+        t = (t + step).max(0.0);
+        if step.abs() < 1e-12 * t {
+            break;
+        }
+    }
+    t
 }
 
 /// Regularised incomplete beta function (continued fraction, Lentz).

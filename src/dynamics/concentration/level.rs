@@ -186,9 +186,7 @@ impl Tridiagonal {
         for i in 1..x.len() {
             x[i] -= self.lower[i] * x[i - 1];
         }
-        for i in 0..x.len() {
-            x[i] /= self.pivots[i];
-        }
+        x.iter_mut().zip(&self.pivots).for_each(|(x, pivot)| *x /= pivot);
         for i in (1..x.len()).rev() {
             x[i - 1] -= self.lower[i] * x[i];
         }
@@ -214,15 +212,12 @@ fn solve_small(matrix: &[Vec<f64>], right: &[f64]) -> (Vec<f64>, f64, f64) {
         (0..n).map(|i| matrix[i].iter().copied().chain([right[i], if i == 0 { 1.0 } else { 0.0 }]).collect()).collect();
     let mut log_determinant = 0.0;
     for i in 0..n {
-        let pivot = rows[i][i].max(1e-300);
+        let row = rows[i].clone();
+        let pivot = row[i].max(1e-300);
         log_determinant += pivot.ln();
-        for j in 0..n {
-            if j != i {
-                let factor = rows[j][i] / pivot;
-                for k in 0..n + 2 {
-                    rows[j][k] -= factor * rows[i][k];
-                }
-            }
+        for (_, other) in rows.iter_mut().enumerate().filter(|(j, _)| *j != i) {
+            let factor = other[i] / pivot;
+            other.iter_mut().zip(&row).for_each(|(o, r)| *o -= factor * r);
         }
     }
     let of = |i: usize, k: usize| rows[i][k] / rows[i][i].max(1e-300);

@@ -5,6 +5,7 @@ use super::bands::deviation;
 use super::changes::jumps;
 use super::level::Level;
 use crate::detect::Interval;
+use crate::dynamics::sightings::ENDS;
 use crate::error::{Error, Result};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
@@ -64,6 +65,9 @@ pub struct Trend {
     pub per_s: Interval,
 }
 
+/// Name of a column, and what is in it.
+type Pick = (&'static str, fn(&Amount) -> Option<Interval>);
+
 /// The concentration of each kind of defect in time.
 #[derive(Clone)]
 pub struct Concentrations {
@@ -109,14 +113,12 @@ impl Concentrations {
             Series::new("time_s".into(), all.iter().map(|a| a.1.time_s).collect::<Vec<_>>()).into(),
             Series::new("seen".into(), all.iter().map(|a| a.1.seen as u32).collect::<Vec<_>>()).into(),
         ];
-        let amounts: [(&str, fn(&Amount) -> Option<Interval>); 3] =
+        let amounts: [Pick; 3] =
             [("total", |a| Some(a.total)), ("per_nm2", |a| a.per_nm2), ("per_site", |a| a.per_site)];
         for (name, pick) in amounts {
             let values: Vec<Option<Interval>> = all.iter().map(|a| pick(&a.1.amount)).collect();
             if values.iter().any(Option::is_some) {
-                let ends: [(&str, fn(Interval) -> f64); 3] =
-                    [("", |i| i.value), ("_low", |i| i.low), ("_high", |i| i.high)];
-                for (end, of) in ends {
+                for (end, of) in ENDS {
                     let column = values.iter().map(|v| v.map(of)).collect::<Vec<_>>();
                     columns.push(Series::new(format!("{name}{end}").into(), column).into());
                 }

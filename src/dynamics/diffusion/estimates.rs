@@ -12,6 +12,7 @@ use crate::dynamics::tracks::{Tracks, commonest};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Calibration;
 use crate::progress::stop_if_asked;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Mean squared displacements of one kind of defect, or of one track.
@@ -198,7 +199,7 @@ impl Tracks {
     /// As [`Tracks::msd`].
     pub fn msd_of_each(&self, lags: u32) -> Result<Msd> {
         check("lags", lags, (1..=100_000).contains(&lags), "from 1 to 100000 frames")?;
-        let kinds = self.paths()?.iter().map(|p| kind_msd(format!("track {}", p.track), &[p], lags)).collect();
+        let kinds = self.paths()?.par_iter().map(|p| kind_msd(format!("track {}", p.track), &[p], lags)).collect();
         Ok(Msd { kinds })
     }
 

@@ -103,13 +103,10 @@ impl Pieces {
             *known.entry(time.to_bits()).or_insert_with(|| of(time))
         };
         let n = times.len() - 1;
-        let mut lower = vec![vec![0.0; n]; n];
-        for i in 0..n {
-            for j in 0..=i {
-                // Covariance of two steps of a process whose steps are stationary.
-                lower[i][j] = 0.5 * (square(i + 1, j) + square(i, j + 1) - square(i, j) - square(i + 1, j + 1));
-            }
-        }
+        // Covariance of two steps of a process whose steps are stationary.
+        let mut between =
+            |i: usize, j: usize| 0.5 * (square(i + 1, j) + square(i, j + 1) - square(i, j) - square(i + 1, j + 1));
+        let mut lower: Vec<Vec<f64>> = (0..n).map(|i| (0..=i).map(|j| between(i, j)).collect()).collect();
         let mut log_determinant = 0.0;
         for i in 0..n {
             for j in 0..=i {

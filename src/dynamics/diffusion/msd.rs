@@ -2,6 +2,7 @@
 
 use crate::dynamics::path::Path;
 use crate::dynamics::statistics::t95;
+use rayon::prelude::*;
 
 /// The mean squared displacement after one lag.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +54,7 @@ fn shares(path: &Path, most: u32) -> Vec<Share> {
 /// of sums over tracks, since pairs of one track overlap (Cochran, Sampling Techniques, 1977, chapter 6), with Student's t;
 /// of a single track, of as many independent pairs as fit into it one after the other.
 pub(super) fn msd(paths: &[&Path], most: u32) -> Vec<MsdPoint> {
-    let all: Vec<Vec<Share>> = paths.iter().map(|p| shares(p, most)).collect();
+    let all: Vec<Vec<Share>> = paths.par_iter().map(|p| shares(p, most)).collect();
     let point = |lag: u32| {
         let of: Vec<Share> = all.iter().map(|s| s[lag as usize - 1]).filter(|s| s.pairs > 0.0).collect();
         let sum = |pick: fn(&Share) -> f64| of.iter().map(pick).sum::<f64>();

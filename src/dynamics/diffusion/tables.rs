@@ -4,6 +4,7 @@ use super::estimates::{Diffusion, Hops, KindDiffusion, Moves, Msd};
 use super::hops::Hop;
 use super::msd::MsdPoint;
 use crate::detect::Interval;
+use crate::dynamics::sightings::ENDS;
 use crate::error::Result;
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
@@ -53,9 +54,7 @@ impl Diffusion {
             column("steps", u32s(|k| k.steps)),
         ];
         let mut add = |name: &str, of: fn(&KindDiffusion) -> Option<Interval>| {
-            let ends: [(&str, fn(Interval) -> f64); 3] =
-                [("", |i| i.value), ("_low", |i| i.low), ("_high", |i| i.high)];
-            for (end, pick) in ends {
+            for (end, pick) in ENDS {
                 columns.push(column(&format!("{name}{end}"), all.iter().map(|k| of(k).map(pick)).collect::<Vec<_>>()));
             }
         };

@@ -91,11 +91,10 @@ pub fn score_links(
     for rows in found.by_frame.values() {
         for &row in rows {
             let Some(truth) = belongs[row] else { continue };
-            if let Some(last) = seen.insert(truth, row) {
-                if found.frame[row] - found.frame[last] <= memory_frames + 1 {
-                    scores.true_links += 1;
-                    scores.right += usize::from(next.get(&last) == Some(&row));
-                }
+            let last = seen.insert(truth, row);
+            for last in last.into_iter().filter(|last| found.frame[row] - found.frame[*last] <= memory_frames + 1) {
+                scores.true_links += 1;
+                scores.right += usize::from(next.get(&last) == Some(&row));
             }
         }
     }

@@ -8,6 +8,7 @@
 //! - [`detect`]: labels from one frame, a network trained on them, its decoding of every frame
 //! - [`defects`]: the table and the patches that go with its rows
 //! - [`classify`]: classes and principal components of the patches
+//! - [`dynamics`]: tracks, concentrations, diffusion, and who keeps company with whom
 //! - [`figure`]: how all of that is drawn
 //! - [`prelude`]: the names that a notebook cell sees
 //!
@@ -29,6 +30,7 @@ pub mod classify;
 pub mod defects;
 pub mod detect;
 pub mod device;
+pub mod dynamics;
 pub mod error;
 pub mod figure;
 mod file;

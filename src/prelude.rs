@@ -8,6 +8,10 @@ pub use crate::detect::{
     Scores, Sign, SplitHalf, Strain, Stream, Surrogates, Texture, Trainer, Training, published_mask, score,
 };
 pub use crate::device::best_device;
+pub use crate::dynamics::{
+    Bands, CoOccurrence, Concentration, Concentrations, Coupled, Coupling, Diffusion, DiffusionOptions, Hopping, Hops,
+    LinkScores, Linker, Motion, Msd, Null, PairEnergies, Sightings, Tracks, concentration, score_links,
+};
 pub use crate::error::Error;
 pub use crate::figure::Figure;
 pub use crate::movie::{

@@ -224,7 +224,7 @@ fn extent(values: &[f64]) -> (f64, f64) {
 }
 
 /// A tick's number without digits that say nothing.
-fn number(v: f64) -> String {
+pub(super) fn number(v: f64) -> String {
     if v == 0.0 {
         return "0".into();
     }

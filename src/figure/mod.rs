@@ -2,11 +2,15 @@
 //!
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
+mod axis;
 mod chart;
+mod coupling;
 mod defects;
 mod drift;
+mod dynamics;
 mod kinds;
 mod labels;
+mod plane;
 mod recording;
 mod scores;
 mod simulated;
@@ -42,6 +46,8 @@ enum Plot {
     LogChart(Chart),
     /// Of fractions against fractions.
     UnitChart(Chart, Corner),
+    /// Bands, points and lines, the legend below.
+    Plane(plane::Plane),
 }
 
 impl Figure {
@@ -64,6 +70,11 @@ impl Figure {
         Figure { plot: Arc::new(Plot::UnitChart(chart, legend)), width: 480, height: 420, alt: alt.into() }
     }
 
+    pub(crate) fn plane(plane: plane::Plane, alt: impl Into<String>) -> Figure {
+        let (width, height) = plane.size();
+        Figure { plot: Arc::new(Plot::Plane(plane)), width, height, alt: alt.into() }
+    }
+
     /// Width and height in CSS pixels (96 to the inch).
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -80,6 +91,7 @@ impl Figure {
             Plot::Chart(chart) => chart.draw(&area, scale),
             Plot::LogChart(chart) => chart.draw_over_decades(&area, scale),
             Plot::UnitChart(chart, legend) => chart.draw_in_square(&area, scale, *legend),
+            Plot::Plane(plane) => plane.draw(&area, scale),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

@@ -8,6 +8,7 @@
 //! - [`detect`]: labels from one frame, a network trained on them, its decoding of every frame
 //! - [`defects`]: the table and the patches that go with its rows
 //! - [`classify`]: classes and principal components of the patches
+//! - [`markov`]: what may follow what, and noisy evidence read in its light
 //! - [`figure`]: how all of that is drawn
 //! - [`prelude`]: the names that a notebook cell sees
 //!
@@ -33,6 +34,7 @@ pub mod error;
 pub mod figure;
 mod file;
 mod filter;
+pub mod markov;
 pub mod movie;
 pub mod prelude;
 pub mod progress;

@@ -302,7 +302,8 @@ impl Engine {
         const LOOP: &str = "while false { ";
         let word = code[..at].trim_end_matches(|char: char| char.is_alphanumeric() || char == '_').len();
         let looped = format!("{}{LOOP}{} }}{}", &code[..word], &code[word..at], &code[at..]);
-        let found = unharmed(|| self.context.completions(&looped, at + LOOP.len())).ok_or("rust-analyzer has failed")?;
+        let found =
+            unharmed(|| self.context.completions(&looped, at + LOOP.len())).ok_or("rust-analyzer has failed")?;
         let mut found = found.map_err(|error| error.to_string())?;
         let earlier = |offset: usize| offset.saturating_sub(LOOP.len()).max(word);
         (found.start_offset, found.end_offset) = (earlier(found.start_offset), earlier(found.end_offset));

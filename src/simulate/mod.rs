@@ -43,7 +43,7 @@ pub use composition::Composition;
 pub use crystal::{Crystal, Sublattice};
 pub(crate) use dataset::unknown_dataset;
 pub use dataset::{Dataset, DatasetFile, dataset_names, make_dataset};
-pub(crate) use element::brightness_of_species;
+pub(crate) use element::{brightness_of_species, symbol as symbol_of};
 pub use experiment::{Experiment, Recording};
 pub use imaging::Imaging;
 pub use kinetics::{Event, Move};

@@ -48,7 +48,8 @@ pub use experiment::{Experiment, Recording};
 pub use imaging::Imaging;
 pub use kinetics::{Event, Move};
 pub use limit::{
-    DetectionLimit, LimitCurve, LimitOptions, SiteKind, SpeciesLimit, Substitute, detection_limit, limit_against_dose,
+    Around, Candidates, DetectionLimit, LimitCurve, LimitOptions, SiteEvidence, SiteKind, SpeciesLimit, Substitute,
+    detection_limit, limit_against_dose,
 };
 pub use matter::{Evolution, Matter};
 pub(crate) use poisson::{normal, poisson};

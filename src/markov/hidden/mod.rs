@@ -3,7 +3,7 @@
 mod forward;
 mod learn;
 
-pub(crate) use forward::{Smoothed, Steps, forward_backward};
+pub(crate) use forward::{Smoothed, Steps, forward_backward, log_likelihood as forward_log_likelihood};
 pub use learn::{Learned, Learning};
 
 use super::chain::Chain;

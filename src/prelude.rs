@@ -9,7 +9,11 @@ pub use crate::detect::{
 };
 pub use crate::device::best_device;
 pub use crate::error::Error;
-pub use crate::figure::Figure;
+pub use crate::figure::{Figure, site_map};
+pub use crate::markov::{
+    Chain, Corrected, Energies, Estimate, Estimation, Hidden, Hopping, Learning, PhysicalMove, Physics, Process,
+    RateFit, Rates, Sequences, SiteModel, StateKind, States, Step, contradictions, memory,
+};
 pub use crate::movie::{
     Calibration, Drift, Frame, Jitter, MeasuredDrift, MeasuredJitter, Movie, Normalise, Saving, Stored, dataset_drift,
     dataset_events, dataset_truth, example_movies, real_data,

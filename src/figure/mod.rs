@@ -7,12 +7,16 @@ mod defects;
 mod drift;
 mod kinds;
 mod labels;
+mod markov;
 mod recording;
 mod scores;
 mod simulated;
+mod sketch;
 mod theme;
 mod tiles;
 mod training;
+
+pub use markov::site_map;
 
 pub(crate) use chart::{Chart, Corner, Series};
 pub(crate) use theme::{BRIGHT, CLASS_COLOURS, DARK, DEFECT, Rgb};
@@ -42,6 +46,7 @@ enum Plot {
     LogChart(Chart),
     /// Of fractions against fractions.
     UnitChart(Chart, Corner),
+    Sketch(sketch::Sketch),
 }
 
 impl Figure {
@@ -64,6 +69,11 @@ impl Figure {
         Figure { plot: Arc::new(Plot::UnitChart(chart, legend)), width: 480, height: 420, alt: alt.into() }
     }
 
+    pub(crate) fn sketch(sketch: sketch::Sketch, alt: impl Into<String>) -> Figure {
+        let (width, height) = (sketch.size.0.ceil() as u32, sketch.size.1.ceil() as u32);
+        Figure { plot: Arc::new(Plot::Sketch(sketch)), width, height, alt: alt.into() }
+    }
+
     /// Width and height in CSS pixels (96 to the inch).
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -80,6 +90,7 @@ impl Figure {
             Plot::Chart(chart) => chart.draw(&area, scale),
             Plot::LogChart(chart) => chart.draw_over_decades(&area, scale),
             Plot::UnitChart(chart, legend) => chart.draw_in_square(&area, scale, *legend),
+            Plot::Sketch(sketch) => sketch.draw(&area, scale),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

@@ -295,7 +295,7 @@ fn scale_bar<DB: DrawingBackend>(
 }
 
 impl ColourMap {
-    fn rgb(self, level: f32) -> Rgb {
+    pub(super) fn rgb(self, level: f32) -> Rgb {
         match self {
             ColourMap::Grey => {
                 let v = (255.0 * level).round() as u8;

@@ -195,6 +195,39 @@ impl Hidden {
     }
 }
 
+impl Chain {
+    /// Reads many tracks from log-likelihoods of each state (column) in each frame (row), wherever they come from, by all
+    /// threads: for each the logarithm of the probability of what was seen, and the probability of each state in each
+    /// frame.
+    ///
+    /// ```
+    /// use atomotion::markov::Chain;
+    /// use ndarray::array;
+    /// let chain = Chain::new(vec!["a".into(), "b".into()], array![[0.9, 0.1], [0.2, 0.8]], 1.0)?;
+    /// let read = chain.smooth(&array![0.5, 0.5], &[array![[0.0, -3.0], [0.0, 0.0]]])?;
+    /// let seen = 0.5 + 0.5 * (-3.0_f64).exp();
+    /// assert!((read[0].0 - seen.ln()).abs() < 1e-12 && read[0].1[[0, 0]] > 0.9);
+    /// # Ok::<(), atomotion::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If start or a track's shape does not fit, a track is impossible, or the user stops it.
+    pub fn smooth(&self, start: &Array1<f64>, tracks: &[Array2<f64>]) -> Result<Vec<(f64, Array2<f64>)>> {
+        let n = self.len();
+        let valid = start.len() == n && distribution(start.iter());
+        check("start", format!("{start:.4}"), valid, format!("{n} numbers from 0 that sum to 1"))?;
+        let (start, transition) = (start.to_vec(), self.probabilities.iter().copied().collect::<Vec<f64>>());
+        let steps = Steps { start: &start, transition: &transition };
+        let of = |log: &Array2<f64>| {
+            stop_if_asked("while reading tracks")?;
+            check("tracks", format!("{:?}", log.dim()), log.nrows() > 0 && log.ncols() == n, format!("frames x {n}"))?;
+            check("tracks", "not a number", log.iter().all(|v| !v.is_nan() && *v < f64::INFINITY), "logarithms")?;
+            forward_backward(&steps, log.view(), false).map(|s| (s.log_likelihood, s.states)).ok_or_else(impossible)
+        };
+        tracks.par_iter().map(of).collect()
+    }
+}
+
 fn impossible() -> Error {
     Error::data(
         "what was seen of a track is impossible under the model: give every state a small chance of every symbol",

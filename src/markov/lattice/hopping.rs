@@ -91,7 +91,7 @@ impl Hopping {
         }
     }
 
-    fn validate(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<()> {
+    pub(super) fn validate(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<()> {
         let (frames, sites, species) = evidence.dim();
         let kinds = species.saturating_sub(1);
         check(

@@ -247,31 +247,6 @@ impl Estimate {
         seen.map(|((i, j), n)| (names[i].as_str(), names[j].as_str(), *n)).collect()
     }
 
-    /// One row for each transition that may be: `from`, `to`, `count` u64, `probability`, `low`, `high`, `prior` f64.
-    ///
-    /// # Errors
-    /// If Polars refuses.
-    pub fn table(&self) -> Result<polars::prelude::DataFrame> {
-        use polars::prelude::{NamedFrom, Series};
-        let p = &self.chain.probabilities;
-        let rows: Vec<(usize, usize)> =
-            p.indexed_iter().filter(|(at, p)| **p > 0.0 || self.counts[*at] > 0).map(|(at, _)| at).collect();
-        let name = |of: &dyn Fn(&(usize, usize)) -> usize| -> Vec<&str> {
-            rows.iter().map(|r| self.chain.names[of(r)].as_str()).collect()
-        };
-        let number = |of: &Array2<f64>| rows.iter().map(|&r| of[r]).collect::<Vec<f64>>();
-        let columns = vec![
-            Series::new("from".into(), name(&|r| r.0)).into(),
-            Series::new("to".into(), name(&|r| r.1)).into(),
-            Series::new("count".into(), rows.iter().map(|&r| self.counts[r]).collect::<Vec<_>>()).into(),
-            Series::new("probability".into(), number(p)).into(),
-            Series::new("low".into(), number(&self.low)).into(),
-            Series::new("high".into(), number(&self.high)).into(),
-            Series::new("prior".into(), number(&self.prior)).into(),
-        ];
-        Ok(polars::prelude::DataFrame::new(rows.len(), columns)?)
-    }
-
     /// Kullback-Leibler divergence in nats of true to estimated rows, weighted by how often each state is occupied;
     /// estimated zeros count as `1 / 2n` of the n transitions that were seen out of the state.
     #[must_use]

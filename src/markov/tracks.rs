@@ -1,5 +1,6 @@
 //! Tables of tracked defects: their states as sequences, and every defect read in the light of its track.
 
+use super::estimate::Estimate;
 use super::hidden::{Hidden, NOT_DETECTED, Steps, forward_backward};
 use super::sequences::{Sequence, Sequences};
 use crate::error::{Error, Result, check};
@@ -77,6 +78,32 @@ impl Sequences {
             return Err(Error::data(format!("no row's {column:?} is one of the states {}", states.join(", "))));
         }
         Sequences::new(states.to_vec(), tracks)
+    }
+}
+
+impl Estimate {
+    /// One row for each transition that may be: `from`, `to`, `count` u64, `probability`, `low`, `high`, `prior` f64.
+    ///
+    /// # Errors
+    /// If Polars refuses.
+    pub fn table(&self) -> Result<DataFrame> {
+        let p = &self.chain.probabilities;
+        let rows: Vec<(usize, usize)> =
+            p.indexed_iter().filter(|(at, p)| **p > 0.0 || self.counts[*at] > 0).map(|(at, _)| at).collect();
+        let name = |of: &dyn Fn(&(usize, usize)) -> usize| -> Vec<&str> {
+            rows.iter().map(|r| self.chain.names[of(r)].as_str()).collect()
+        };
+        let number = |of: &Array2<f64>| rows.iter().map(|&r| of[r]).collect::<Vec<f64>>();
+        let columns = vec![
+            Series::new("from".into(), name(&|r| r.0)).into(),
+            Series::new("to".into(), name(&|r| r.1)).into(),
+            Series::new("count".into(), rows.iter().map(|&r| self.counts[r]).collect::<Vec<_>>()).into(),
+            Series::new("probability".into(), number(p)).into(),
+            Series::new("low".into(), number(&self.low)).into(),
+            Series::new("high".into(), number(&self.high)).into(),
+            Series::new("prior".into(), number(&self.prior)).into(),
+        ];
+        Ok(DataFrame::new(rows.len(), columns)?)
     }
 }
 

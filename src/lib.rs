@@ -9,6 +9,7 @@
 //! - [`defects`]: the table and the patches that go with its rows
 //! - [`classify`]: classes and principal components of the patches
 //! - [`dynamics`]: tracks, concentrations, diffusion, and who keeps company with whom
+//! - [`markov`]: what may follow what, and noisy evidence read in its light
 //! - [`figure`]: how all of that is drawn
 //! - [`prelude`]: the names that a notebook cell sees
 //!
@@ -35,6 +36,7 @@ pub mod error;
 pub mod figure;
 mod file;
 mod filter;
+pub mod markov;
 pub mod movie;
 pub mod prelude;
 pub mod progress;

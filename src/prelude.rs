@@ -13,7 +13,11 @@ pub use crate::dynamics::{
     LinkScores, Linker, Motion, Msd, Null, PairEnergies, Sightings, Tracks, concentration, score_links,
 };
 pub use crate::error::Error;
-pub use crate::figure::Figure;
+pub use crate::figure::{Figure, site_map};
+pub use crate::markov::{
+    Chain, Corrected, Energies, Estimate, Estimation, Hidden, Hopping, Learning, PhysicalMove, Physics, Process,
+    RateFit, Rates, Sequences, SiteModel, StateKind, States, Step, contradictions, memory,
+};
 pub use crate::movie::{
     Calibration, Drift, Frame, Jitter, MeasuredDrift, MeasuredJitter, Movie, Normalise, Saving, Stored, dataset_drift,
     dataset_events, dataset_truth, example_movies, real_data,

@@ -10,13 +10,17 @@ mod drift;
 mod dynamics;
 mod kinds;
 mod labels;
+mod markov;
 mod plane;
 mod recording;
 mod scores;
 mod simulated;
+mod sketch;
 mod theme;
 mod tiles;
 mod training;
+
+pub use markov::site_map;
 
 pub(crate) use chart::{Chart, Corner, Series};
 pub(crate) use theme::{BRIGHT, CLASS_COLOURS, DARK, DEFECT, Rgb};
@@ -48,6 +52,7 @@ enum Plot {
     UnitChart(Chart, Corner),
     /// Bands, points and lines, the legend below.
     Plane(plane::Plane),
+    Sketch(sketch::Sketch),
 }
 
 impl Figure {
@@ -75,6 +80,11 @@ impl Figure {
         Figure { plot: Arc::new(Plot::Plane(plane)), width, height, alt: alt.into() }
     }
 
+    pub(crate) fn sketch(sketch: sketch::Sketch, alt: impl Into<String>) -> Figure {
+        let (width, height) = (sketch.size.0.ceil() as u32, sketch.size.1.ceil() as u32);
+        Figure { plot: Arc::new(Plot::Sketch(sketch)), width, height, alt: alt.into() }
+    }
+
     /// Width and height in CSS pixels (96 to the inch).
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -92,6 +102,7 @@ impl Figure {
             Plot::LogChart(chart) => chart.draw_over_decades(&area, scale),
             Plot::UnitChart(chart, legend) => chart.draw_in_square(&area, scale, *legend),
             Plot::Plane(plane) => plane.draw(&area, scale),
+            Plot::Sketch(sketch) => sketch.draw(&area, scale),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

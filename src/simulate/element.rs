@@ -28,7 +28,7 @@ fn find(z: u8) -> Option<&'static (u8, &'static str, f64)> {
 }
 
 /// "W" for 74; "?" for what [`mass_u`] refuses.
-pub(super) fn symbol(z: u8) -> &'static str {
+pub(crate) fn symbol(z: u8) -> &'static str {
     find(z).map_or("?", |element| element.1)
 }
 

@@ -25,6 +25,8 @@ pub enum Move {
     Hop,
     /// A hop around a dopant, from one of its bonds to the next: the complex turns. Loses nothing.
     Turn,
+    /// A column that lacks both atoms changes places with a whole one. Loses nothing.
+    PairHop,
     /// A host and the columns around it go. Loses them.
     HoleBegins,
     /// A host at a hole's edge goes, with columns that hang by one bond. Loses them.
@@ -43,6 +45,7 @@ impl Move {
             Move::KnockOut => "knock-out",
             Move::Hop => "hop",
             Move::Turn => "turn",
+            Move::PairHop => "pair hop",
             Move::HoleBegins => "hole begins",
             Move::HoleGrows => "hole grows",
             Move::Reconstructs => "edge reconstructs",
@@ -75,6 +78,7 @@ pub(super) struct Engine<'a> {
     /// Rate of leaving for each number of atoms missing around, by sublattice.
     knock_out: Vec<Vec<f64>>,
     hop: f64,
+    pair_hop: f64,
     nucleation: f64,
     growth: f64,
     reconstruction: f64,
@@ -110,6 +114,8 @@ impl<'a> Engine<'a> {
             kinetics,
             knock_out: crystal.sublattices.iter().map(|s| leaving(s.element)).collect::<Result<_>>()?,
             hop: per_s(kinetics.hop),
+            // A barrier that nothing passes in the age of the universe is none.
+            pair_hop: if kinetics.pair_hop.barn > 0.0 { per_s(kinetics.pair_hop) } else { 0.0 },
             nucleation: per_s(kinetics.nucleation),
             growth: per_s(kinetics.growth),
             reconstruction: per_s(kinetics.reconstruction),
@@ -213,6 +219,13 @@ impl<'a> Engine<'a> {
                 visit(step, Some(to), rate);
             }
         }
+        if occupant == Occupant::Missing2 && self.pair_hop > 0.0 {
+            for to in self.sites.stepped(site).filter(|&to| at.atoms(self.sites, to) == 2) {
+                let dopants = |s: usize| at.dopants_at(self.sites, s) as f64;
+                let uphill = self.kinetics.uphill(2.0 * self.kinetics.binding_ev * (dopants(site) - dopants(to)));
+                visit(Move::PairHop, Some(to), self.pair_hop * uphill);
+            }
+        }
         if self.sites.host[site] {
             let lacking: u32 = self.sites.bonded(site).map(|b| u32::from(at.occupant[b].missing())).sum();
             match at.open_bonds(self.sites, site) {
@@ -284,6 +297,10 @@ impl<'a> Engine<'a> {
     ) -> Event {
         let (track, lost, changed) = match (step, to) {
             (Move::Hop | Move::Turn, Some(to)) => (Some(hop(at, site, to)), [0; 2], vec![site, to]),
+            (Move::PairHop, Some(to)) => {
+                hop(at, site, to);
+                (Some(hop(at, site, to)), [0; 2], vec![site, to])
+            }
             (Move::KnockOut, _) => (Some(lose_atom(at, site)), [1, 0], vec![site]),
             (Move::Reconstructs | Move::Returns, _) => {
                 at.reconstructed[site] = step == Move::Reconstructs;

@@ -43,12 +43,13 @@ pub use composition::Composition;
 pub use crystal::{Crystal, Sublattice};
 pub(crate) use dataset::unknown_dataset;
 pub use dataset::{Dataset, DatasetFile, dataset_names, make_dataset};
-pub(crate) use element::brightness_of_species;
+pub(crate) use element::{brightness_of_species, symbol as symbol_of};
 pub use experiment::{Experiment, Recording};
 pub use imaging::Imaging;
 pub use kinetics::{Event, Move};
 pub use limit::{
-    DetectionLimit, LimitCurve, LimitOptions, SiteKind, SpeciesLimit, Substitute, detection_limit, limit_against_dose,
+    Around, Candidates, DetectionLimit, LimitCurve, LimitOptions, SiteEvidence, SiteKind, SpeciesLimit, Substitute,
+    detection_limit, limit_against_dose,
 };
 pub use matter::{Evolution, Matter};
 pub(crate) use poisson::{normal, poisson};

@@ -21,6 +21,15 @@ pub struct Rate {
     pub barn: f64,
 }
 
+/// A move that never happens.
+fn none() -> Rate {
+    Rate { barrier_ev: 100.0, barn: 0.0 }
+}
+
+fn is_none(rate: &Rate) -> bool {
+    *rate == none()
+}
+
 /// What the moves cost and how often the beam makes them. The defaults are for WS2.
 ///
 /// A move's rate is `attempt exp(-(barrier + max(ΔE, 0)) / kT) + σ J exp(-max(ΔE, 0) / kT)`, with the dose rate `J` and
@@ -56,6 +65,10 @@ pub struct Kinetics {
     /// A vacancy hops to one of the next mobile columns: rate for one direction, and one vacancy in a whole column. Of
     /// `m` vacancies in a column and `n` atoms in the next, each vacancy can change places with each atom.
     pub hop: Rate,
+    /// A column that lacks both of its atoms changes places with a whole one, as one: rate for one direction. None by
+    /// default; it is there for movies in which `V_2S` moves.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub pair_hop: Rate,
     /// Energy that a vacancy gains from each dopant that its column is bonded to.
     pub binding_ev: f64,
     /// Energy gained by two vacancies in one column.
@@ -91,6 +104,7 @@ impl Default for Kinetics {
                 barrier_ev: 1.9,
                 barn: 4.0 * DIFFUSION / (6.0 * PERIOD_NM * PERIOD_NM) / DOSE_RATE / NM2_PER_BARN,
             },
+            pair_hop: none(),
             binding_ev: 0.06,
             pair_ev: 0.16,
             cluster_ev: 0.02,
@@ -111,6 +125,7 @@ impl Kinetics {
         temperature_k: f64 => with_temperature_k,
         attempt_per_s: f64 => with_attempt_per_s,
         hop: Rate => with_hop,
+        pair_hop: Rate => with_pair_hop,
         binding_ev: f64 => with_binding_ev,
         pair_ev: f64 => with_pair_ev,
         cluster_ev: f64 => with_cluster_ev,
@@ -130,6 +145,7 @@ impl Kinetics {
         check("attempt_per_s", attempt, (0.0..=1e16).contains(&attempt), "0 to 1e16 per second")?;
         for (name, rate) in [
             ("hop", self.hop),
+            ("pair_hop", self.pair_hop),
             ("nucleation", self.nucleation),
             ("growth", self.growth),
             ("reconstruction", self.reconstruction),

@@ -85,18 +85,24 @@ impl Scan {
     /// # Errors
     /// If there is no such frame, or the user asks to stop.
     pub fn expected(&self, frame: usize, columns: &[Column]) -> Result<Array2<f64>> {
+        let places: Vec<[f64; 2]> = columns.iter().map(|c| [c.y_nm, c.x_nm]).collect();
+        let weights: Vec<f64> = columns.iter().map(|c| self.imaging.weight(c.atoms)).collect();
+        self.expected_of(frame, &places, &weights)
+    }
+
+    /// The same with a weight for each place `[y, x]` in nm, columns or not.
+    pub(super) fn expected_of(&self, frame: usize, places: &[[f64; 2]], weights: &[f64]) -> Result<Array2<f64>> {
         let last = self.frames() - 1;
         check("frame", frame, frame <= last, format!("from 0 to {last}"))?;
         let (imaging, probe) = (&self.imaging, self.imaging.probe());
         let n = imaging.size_px;
         let shifts: Vec<f64> = self.jitter_nm.row(frame).iter().map(|nm| nm / imaging.nm_per_px).collect();
         let mut image = vec![0.0; n * n];
-        for (i, column) in columns.iter().enumerate() {
+        for (i, (place, &weight)) in places.iter().zip(weights).filter(|(_, w)| **w != 0.0).enumerate() {
             if i % 1024 == 0 {
                 stop_if_asked("while drawing a frame")?;
             }
-            let at = self.place(frame, (column.y_nm, column.x_nm));
-            probe.add(&mut image, n, at, imaging.weight(column.atoms), &shifts);
+            probe.add(&mut image, n, self.place(frame, (place[0], place[1])), weight, &shifts);
         }
         self.stain(frame, &mut image);
         let per_weight = imaging.counts_per_weight();
@@ -104,6 +110,21 @@ impl Scan {
             row.iter_mut().for_each(|v| *v = gain * (per_weight * *v + imaging.dark_counts));
         }
         Ok(Array2::from_shape_vec((n, n), image).expect("n rows of n pixels"))
+    }
+
+    /// The counts behind a frame's signals: the offset and the afterglow taken out.
+    pub(super) fn whole_counts(&self, frame: &Array2<f32>, expected: &Array2<f64>) -> Array2<f64> {
+        let (glow, offset) = (self.imaging.afterglow, self.imaging.offset);
+        let mut counts = Array2::zeros(frame.dim());
+        for ((mut to, row), means) in counts.rows_mut().into_iter().zip(frame.rows()).zip(expected.rows()) {
+            let mut before = means[0];
+            for (to, &value) in to.iter_mut().zip(row) {
+                let signal = f64::from(value) - offset;
+                *to = libm::round((signal - glow * before) / (1.0 - glow)).max(0.0);
+                before = signal;
+            }
+        }
+        counts
     }
 
     /// Adds what the contamination scatters.

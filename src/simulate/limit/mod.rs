@@ -1,10 +1,12 @@
 //! How well any method could do on one frame, if sites were independent.
 
+mod evidence;
 mod found;
 mod observer;
 mod options;
 mod site;
 
+pub use evidence::{Around, Candidates, SiteEvidence};
 pub use found::{DetectionLimit, LimitCurve, SpeciesLimit};
 pub use options::{LimitOptions, SiteKind, Substitute};
 

@@ -23,13 +23,20 @@ pub(super) struct View<'a> {
 pub(super) struct Site {
     others: Vec<f64>,
     of_w: Vec<f64>,
+    /// Row and column of each pixel.
+    at: Vec<[usize; 2]>,
 }
 
 impl View<'_> {
     /// None where the site's pixels are not all in the frame.
     pub(super) fn site(&self, column: Column) -> Option<Site> {
+        self.site_at(0, column, self.scan.imaging.weight(column.atoms))
+    }
+
+    /// The same in any frame, of a column of which `weight` is in what is expected.
+    pub(super) fn site_at(&self, frame: usize, column: Column, weight: f64) -> Option<Site> {
         let imaging = &self.scan.imaging;
-        let (y, x) = self.scan.place(0, (column.y_nm, column.x_nm));
+        let (y, x) = self.scan.place(frame, (column.y_nm, column.x_nm));
         // Jitter is added, so that rows which look aside still see the column.
         let seen = self.probe.seen(SEEN) + libm::ceil(4.0 * imaging.jitter_nm / imaging.nm_per_px);
         let (top, left) = (libm::round(y) - seen, libm::round(x) - seen);
@@ -39,15 +46,16 @@ impl View<'_> {
         }
         let (top, left) = (top as usize, left as usize);
         let rows = top..top + width;
-        let shifts: Vec<f64> = rows.clone().map(|r| self.scan.jitter_nm[[0, r]] / imaging.nm_per_px).collect();
+        let shifts: Vec<f64> = rows.clone().map(|r| self.scan.jitter_nm[[frame, r]] / imaging.nm_per_px).collect();
         let mut image = vec![0.0; width * width];
         self.probe.add(&mut image, width, (y - top as f64, x - left as f64), 1.0, &shifts);
-        let (weight, highest) = (imaging.weight(column.atoms), image.iter().copied().fold(0.0, f64::max));
-        let mut site = Site { others: vec![], of_w: vec![] };
+        let highest = image.iter().copied().fold(0.0, f64::max);
+        let mut site = Site { others: vec![], of_w: vec![], at: vec![] };
         for (image, row) in image.chunks_exact(width).zip(rows) {
-            let scale = self.scan.gain[[0, row]] * imaging.counts_per_weight();
+            let scale = self.scan.gain[[frame, row]] * imaging.counts_per_weight();
             for (i, &v) in image.iter().enumerate().filter(|(_, v)| **v >= SEEN * highest) {
                 site.of_w.push(scale * v);
+                site.at.push([row, left + i]);
                 // Rounding must not make an empty place's counts negative.
                 site.others.push((self.expected[[row, left + i]] - weight * scale * v).max(0.0));
             }
@@ -85,6 +93,21 @@ impl Site {
             }
         }
         Ok(draws)
+    }
+
+    /// How much more probable counts are with each weight at the site than with the first, as logarithms.
+    pub(super) fn log_ratios(&self, counts: &Array2<f64>, weights: &[f64], into: &mut [f64]) {
+        into.fill(0.0);
+        for ((&others, &of_w), &at) in self.others.iter().zip(&self.of_w).zip(&self.at) {
+            let first = others + weights[0] * of_w;
+            let count = counts[at];
+            for (log, weight) in into.iter_mut().zip(weights).skip(1) {
+                let change = (weight - weights[0]) * of_w;
+                // An empty place without dark counts must not make a count impossible.
+                let ratio = f64::max(1.0 + change / first, 1e-6);
+                *log += count * libm::log(ratio) - change;
+            }
+        }
     }
 
     fn means(&self, weight: f64) -> Vec<f64> {

@@ -1,0 +1,429 @@
+//! Transition probabilities from tracks, with what physics says before them and how sure they are after.
+
+use super::chain::Chain;
+use super::sequences::Sequences;
+use super::statistics::{beta_quantile, chi_squared_tail, draw};
+use crate::error::{Result, check, setters};
+use crate::progress::stop_if_asked;
+use crate::session::seeded;
+use ndarray::{Array2, Array3, Axis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How transition probabilities are estimated.
+///
+/// Every row has a Dirichlet prior: `strength` times the row of the prior chain are counts that were seen before the
+/// data. Where the prior chain is 0 the move is forbidden, and stays 0 whatever was counted (what was counted there is
+/// reported by [`Estimate::forbidden`] and by [`contradictions`](super::contradictions)).
+///
+/// Steps over frames in which the track was not seen are no transitions: what happened between is drawn together with
+/// the probabilities (Gibbs's sampler), so that they tell what they can and the intervals stay honest.
+///
+/// ```
+/// use atomotion::markov::{Estimation, Sequences};
+/// let tracks = vec![vec![0, 0, 0, 1, 1, 0], vec![1, 1, 1, 0, 0, 0]];
+/// let sequences = Sequences::from_states(vec!["V_S".into(), "V_2S".into()], &tracks)?;
+/// let estimate = Estimation::default().of(&sequences, 5.0)?;
+/// assert!(estimate.low[[0, 1]] < estimate.chain.probabilities[[0, 1]]);
+/// # Ok::<(), atomotion::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimation {
+    /// What is believed before the data. Without one, every move is equally probable and `strength` is shared evenly.
+    pub prior: Option<Chain>,
+    /// How many transitions out of each state the prior counts for: 2 by default.
+    pub strength: f64,
+    /// Probability within the intervals: 0.95 by default.
+    pub credible: f64,
+    /// Draws of the sampler where frames are missing: 400 by default.
+    pub draws: usize,
+    /// Seed of these draws.
+    pub seed: u64,
+}
+
+impl Default for Estimation {
+    fn default() -> Self {
+        Estimation { prior: None, strength: 2.0, credible: 0.95, draws: 400, seed: 1 }
+    }
+}
+
+/// Estimated transition probabilities.
+#[derive(Clone, PartialEq)]
+pub struct Estimate {
+    /// The posterior mean.
+    pub chain: Chain,
+    /// Ends of the equal-tailed credible interval of every probability.
+    pub low: Array2<f64>,
+    /// Upper ends.
+    pub high: Array2<f64>,
+    /// Transitions from one frame to the next that were seen.
+    pub counts: Array2<u64>,
+    /// Steps over missing frames.
+    pub over_gaps: u64,
+    /// What was believed before.
+    pub prior: Array2<f64>,
+    /// How many transitions out of each state it counts for.
+    pub strength: f64,
+    /// Probability within the intervals.
+    pub credible: f64,
+}
+
+impl Estimation {
+    setters! {
+        prior: Option<Chain> => with_prior,
+        strength: f64 => with_strength,
+        credible: f64 => with_credible,
+        draws: usize => with_draws,
+        seed: u64 => with_seed,
+    }
+
+    fn validate(&self, names: &[String]) -> Result<()> {
+        check(
+            "strength",
+            self.strength,
+            self.strength.is_finite() && self.strength > 0.0,
+            "a positive number of transitions",
+        )?;
+        check("credible", self.credible, self.credible > 0.0 && self.credible < 1.0, "between 0 and 1")?;
+        check("draws", self.draws, (50..=1_000_000).contains(&self.draws), "from 50 to a million")?;
+        if let Some(prior) = &self.prior {
+            let shown = prior.names.join(", ");
+            check("prior", shown, prior.names == names, format!("a chain of the same states: {}", names.join(", ")))?;
+        }
+        Ok(())
+    }
+
+    /// Estimates from tracks whose frames are `interval_s` apart.
+    ///
+    /// # Errors
+    /// If an option is out of range, the prior is of other states, or the user stops it.
+    pub fn of(&self, sequences: &Sequences, interval_s: f64) -> Result<Estimate> {
+        let names = &sequences.names;
+        self.validate(names)?;
+        let n = names.len();
+        let even = Array2::from_elem((n, n), 1.0 / n as f64);
+        let prior = self.prior.as_ref().map_or(even, |chain| chain.probabilities.clone());
+        let mut counts = sequences.counts();
+        let direct = counts.remove(&1).unwrap_or_else(|| Array2::zeros((n, n)));
+        let over_gaps = counts.values().map(Array2::sum).sum();
+        // Of forbidden moves nothing is learnt.
+        let before = &prior * self.strength;
+        let alpha = &before + &direct.mapv(|c| c as f64) * &prior.mapv(|p| f64::from(u8::from(p > 0.0)));
+        let (mean, low, high) = if over_gaps == 0 { self.exact(&alpha) } else { self.sampled(&alpha, &counts)? };
+        let chain = Chain::new(names.clone(), mean, interval_s)?;
+        Ok(Estimate {
+            chain,
+            low,
+            high,
+            counts: direct,
+            over_gaps,
+            prior,
+            strength: self.strength,
+            credible: self.credible,
+        })
+    }
+
+    /// Every probability of a Dirichlet distribution is a beta variable.
+    fn exact(&self, alpha: &Array2<f64>) -> (Array2<f64>, Array2<f64>, Array2<f64>) {
+        let totals = alpha.sum_axis(Axis(1));
+        let tail = 0.5 * (1.0 - self.credible);
+        let mean = Array2::from_shape_fn(alpha.dim(), |(i, j)| alpha[[i, j]] / totals[i]);
+        let end = |p: f64| {
+            Array2::from_shape_fn(alpha.dim(), |(i, j)| beta_quantile(p, alpha[[i, j]], totals[i] - alpha[[i, j]]))
+        };
+        (mean, end(tail), end(1.0 - tail))
+    }
+
+    /// Draws what happened in missing frames and the probabilities in turn.
+    fn sampled(
+        &self,
+        alpha: &Array2<f64>,
+        gaps: &BTreeMap<u32, Array2<u64>>,
+    ) -> Result<(Array2<f64>, Array2<f64>, Array2<f64>)> {
+        let n = alpha.nrows();
+        let mut rng = ChaCha8Rng::seed_from_u64(seeded("Estimation", self.seed));
+        // Started as if nothing had happened in missing frames: a matrix has many roots, and states that last are meant.
+        let open = alpha.mapv(|a| f64::from(u8::from(a > 0.0)));
+        let mut p = self.exact(&gaps.values().fold(alpha.clone(), |sum, c| sum + c.mapv(|c| c as f64) * &open)).0;
+        let mut kept = Array3::zeros((self.draws, n, n));
+        let warm_up = self.draws / 4;
+        for sweep in 0..self.draws + warm_up {
+            stop_if_asked("while estimating transition probabilities")?;
+            let mut full = alpha.clone();
+            for (&gap, counts) in gaps {
+                bridge(&p, gap, counts, &mut full, &mut rng);
+            }
+            for (i, mut row) in p.rows_mut().into_iter().enumerate() {
+                dirichlet(full.row(i).as_slice().unwrap_or(&[]), row.as_slice_mut().unwrap_or(&mut []), &mut rng);
+            }
+            if sweep >= warm_up {
+                kept.index_axis_mut(Axis(0), sweep - warm_up).assign(&p);
+            }
+        }
+        let mut mean = kept.mean_axis(Axis(0)).unwrap_or_else(|| p.clone());
+        mean.rows_mut().into_iter().for_each(|mut r| {
+            let sum = r.sum();
+            r /= sum;
+        });
+        let tail = 0.5 * (1.0 - self.credible);
+        let end = |at: f64| {
+            Array2::from_shape_fn((n, n), |(i, j)| {
+                let mut values = kept.slice(ndarray::s![.., i, j]).to_vec();
+                values.sort_by(f64::total_cmp);
+                values[(at * (values.len() - 1) as f64).round() as usize]
+            })
+        };
+        Ok((mean, end(tail), end(1.0 - tail)))
+    }
+}
+
+/// Adds transitions drawn for steps over `gap` frames, given where they began and ended.
+fn bridge(p: &Array2<f64>, gap: u32, counts: &Array2<u64>, into: &mut Array2<f64>, rng: &mut ChaCha8Rng) {
+    let n = p.nrows();
+    // Longer gaps than a chain's memory tell nothing: their ends are drawn as if the rest were independent.
+    let mut powers = vec![Array2::eye(n)];
+    for k in 0..gap as usize {
+        let next = powers[k].dot(p);
+        powers.push(next);
+    }
+    for ((from, to), &count) in counts.indexed_iter() {
+        if powers[gap as usize][[from, to]] <= 0.0 {
+            continue; // impossible under the prior's zeros: reported, not learnt from
+        }
+        for _ in 0..count {
+            let mut at = from;
+            for left in (0..gap as usize).rev() {
+                let total: f64 = (0..n).map(|j| p[[at, j]] * powers[left][[j, to]]).sum();
+                let next = draw((0..n).map(|j| p[[at, j]] * powers[left][[j, to]] / total), rng);
+                into[[at, next]] += 1.0;
+                at = next;
+            }
+        }
+    }
+}
+
+/// A Dirichlet variable: gamma variables (Marsaglia and Tsang, ACM Trans. Math. Softw. 26, 363, 2000), scaled.
+pub(super) fn dirichlet(alpha: &[f64], into: &mut [f64], rng: &mut ChaCha8Rng) {
+    // In logarithms, because a gamma variable of a small shape is often too small for a number.
+    let logs: Vec<f64> =
+        alpha.iter().map(|&a| if a > 0.0 { log_gamma_variable(a, rng) } else { f64::NEG_INFINITY }).collect();
+    let highest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    into.iter_mut().zip(&logs).for_each(|(v, l)| *v = libm::exp(l - highest));
+    let sum: f64 = into.iter().sum();
+    into.iter_mut().for_each(|v| *v /= sum);
+}
+
+fn log_gamma_variable(shape: f64, rng: &mut ChaCha8Rng) -> f64 {
+    use rand::Rng;
+    if shape < 1.0 {
+        let u: f64 = 1.0 - rng.r#gen::<f64>();
+        return log_gamma_variable(shape + 1.0, rng) + libm::log(u) / shape;
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / libm::sqrt(9.0 * d);
+    loop {
+        // Box and Muller's normal variable.
+        let (u, v): (f64, f64) = (1.0 - rng.r#gen::<f64>(), rng.r#gen());
+        let x = libm::sqrt(-2.0 * libm::log(u)) * libm::cos(std::f64::consts::TAU * v);
+        let cube = 1.0 + c * x;
+        if cube > 0.0 {
+            let v = cube * cube * cube;
+            let u: f64 = 1.0 - rng.r#gen::<f64>();
+            if libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                return libm::log(d * v);
+            }
+        }
+    }
+}
+
+impl Estimate {
+    /// Transitions that were seen though the prior forbids them: from, to, how often.
+    #[must_use]
+    pub fn forbidden(&self) -> Vec<(&str, &str, u64)> {
+        let names = &self.chain.names;
+        let seen = self.counts.indexed_iter().filter(|((i, j), n)| **n > 0 && self.prior[[*i, *j]] == 0.0);
+        seen.map(|((i, j), n)| (names[i].as_str(), names[j].as_str(), *n)).collect()
+    }
+
+    /// Kullback-Leibler divergence in nats of true to estimated rows, weighted by how often each state is occupied;
+    /// estimated zeros count as `1 / 2n` of the n transitions that were seen out of the state.
+    #[must_use]
+    pub fn divergence(&self, truth: &Array2<f64>, occupancy: &[f64]) -> f64 {
+        let seen = self.counts.sum_axis(Axis(1));
+        let total: f64 = occupancy.iter().sum();
+        let cell = |((i, j), &p): ((usize, usize), &f64)| {
+            let floor = 0.5 / seen[i].max(1) as f64;
+            let q = self.chain.probabilities[[i, j]];
+            if p > 0.0 { occupancy[i] / total * p * libm::log(p / if q > 0.0 { q } else { floor }) } else { 0.0 }
+        };
+        truth.indexed_iter().map(cell).sum()
+    }
+}
+
+impl std::fmt::Debug for Estimate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let direct = self.counts.sum();
+        write!(f, "Transition probabilities from {direct} transitions")?;
+        if self.over_gaps > 0 {
+            write!(f, " and {} steps over missing frames", self.over_gaps)?;
+        }
+        write!(f, ", {} of prior a state, step {} s", self.strength, self.chain.interval_s)?;
+        for (from, to, n) in self.forbidden() {
+            write!(f, "\n{from} -> {to} was seen {n} times, but is forbidden")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether what comes next depends on more than the present state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// Likelihood ratio of second against first order (Anderson and Goodman, Ann. Math. Stat. 28, 89, 1957), twice its log.
+    pub likelihood_ratio: f64,
+    /// Pearson's chi-squared of the same counts.
+    pub chi_squared: f64,
+    /// What chi-squared is on average for a Markov chain.
+    pub degrees: f64,
+    /// Probability of a chi-squared this large if the chain has no memory and tracks are independent.
+    pub p_value: f64,
+    /// What the state before tells of the next, in bits a transition, with what chance gives taken off.
+    pub bits: f64,
+}
+
+/// Tests whether tracks are a Markov chain of first order, on three frames in a row. Of triples that a chain would show
+/// less than once nothing is asked: chi-squared is not what it is taken for there.
+#[must_use]
+pub fn memory(sequences: &Sequences) -> Memory {
+    let triples = sequences.triples().mapv(|n| n as f64);
+    let (first, second) = (triples.sum_axis(Axis(2)), triples.sum_axis(Axis(0)));
+    let present = second.sum_axis(Axis(1));
+    let (mut ratio, mut chi, mut degrees) = (0.0, 0.0, 0.0);
+    for ((i, j, k), &n) in triples.indexed_iter() {
+        let all = present[j].max(1.0);
+        let (before, after) = (first[[i, j]] / all, second[[j, k]] / all);
+        let expected = before * after * all;
+        if expected >= 1.0 {
+            ratio += 2.0 * (if n > 0.0 { n * libm::log(n / expected) } else { 0.0 } - (n - expected));
+            chi += (n - expected) * (n - expected) / expected;
+            degrees += (1.0 - before) * (1.0 - after);
+        }
+    }
+    let bits = f64::max(chi - degrees, 0.0) / (2.0 * triples.sum().max(1.0) * std::f64::consts::LN_2);
+    Memory { likelihood_ratio: ratio, chi_squared: chi, degrees, p_value: chi_squared_tail(chi, degrees), bits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markov::sequences::Sequence;
+    use ndarray::array;
+    use rand::Rng;
+
+    fn names() -> Vec<String> {
+        ["a", "b", "c"].map(String::from).to_vec()
+    }
+
+    /// Tracks of a chain, in which a frame is seen with a chance.
+    fn tracks(p: &Array2<f64>, count: usize, frames: u32, seen: f64, seed: u64) -> Sequences {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let of = |track: u32, rng: &mut ChaCha8Rng| {
+            let (mut s, mut at) = (Sequence { track, ..Sequence::default() }, track as usize % p.nrows());
+            for frame in 0..frames {
+                if rng.r#gen::<f64>() < seen {
+                    s.frames.push(frame);
+                    s.states.push(at);
+                }
+                at = draw(p.row(at).iter().copied(), rng);
+            }
+            s
+        };
+        let all = (0..count as u32).map(|t| of(t, &mut rng)).collect();
+        Sequences::new(names()[..p.nrows()].to_vec(), all).unwrap()
+    }
+
+    fn truth() -> Array2<f64> {
+        array![[0.8, 0.2, 0.0], [0.1, 0.6, 0.3], [0.3, 0.0, 0.7]]
+    }
+
+    /// 7 free probabilities in 40 data sets: at 95 %, 14 of 280 are to be missed, and 30 by chance once in 10,000.
+    #[test]
+    fn intervals_hold_the_truth_as_often_as_they_should_with_and_without_gaps() {
+        let prior = Chain::new(names(), array![[0.5, 0.5, 0.0], [0.3, 0.4, 0.3], [0.5, 0.0, 0.5]], 1.0).unwrap();
+        for seen in [1.0, 0.6] {
+            let mut missed = 0;
+            for seed in 0..40 {
+                let sequences = tracks(&truth(), 10, 40, seen, seed);
+                let estimate = Estimation::default().with_prior(Some(prior.clone())).of(&sequences, 1.0).unwrap();
+                for (at, p) in truth().indexed_iter().filter(|(_, p)| **p > 0.0) {
+                    missed += usize::from(!(estimate.low[at]..=estimate.high[at]).contains(p));
+                }
+                assert_eq!((estimate.chain.probabilities[[0, 2]], estimate.high[[2, 1]]), (0.0, 0.0));
+            }
+            assert!((2..30).contains(&missed), "{missed} of 280 outside where {seen} of frames are seen");
+        }
+    }
+
+    #[test]
+    fn gaps_tell_what_they_can() {
+        // Every second frame alone: the chain's square is what is seen.
+        let full = tracks(&truth(), 60, 200, 1.0, 3);
+        let thin = full.tracks.iter().map(|t| Sequence {
+            track: t.track,
+            frames: t.frames.iter().copied().step_by(2).collect(),
+            states: t.states.iter().copied().step_by(2).collect(),
+        });
+        let thin = Sequences::new(names(), thin.collect()).unwrap();
+        let estimate = Estimation::default().with_strength(0.3).of(&thin, 1.0).unwrap();
+        assert_eq!(estimate.counts.sum(), 0);
+        let square = truth().dot(&truth());
+        assert!((&estimate.chain.after(2) - &square).iter().all(|d| d.abs() < 0.04), "{:?}", estimate.chain.after(2));
+    }
+
+    #[test]
+    fn a_chain_has_no_memory_and_a_lumped_one_has() {
+        let p: Vec<f64> = (0..100).map(|seed| memory(&tracks(&truth(), 10, 200, 1.0, seed)).p_value).collect();
+        let low = p.iter().filter(|p| **p < 0.05).count();
+        assert!(low < 15, "{low} of 100 below 0.05");
+        let cycle = array![[0.1, 0.9, 0.0], [0.0, 0.1, 0.9], [0.9, 0.0, 0.1]];
+        let mut lumped = tracks(&cycle, 10, 200, 1.0, 1);
+        lumped.tracks.iter_mut().flat_map(|t| &mut t.states).for_each(|s| *s = (*s).min(1));
+        let found = memory(&lumped);
+        assert!(found.p_value < 1e-12 && found.bits > 0.01, "{found:?}");
+    }
+
+    #[test]
+    fn a_state_that_is_never_seen_has_the_priors_row_and_wide_intervals() {
+        let prior = Chain::new(names(), truth(), 1.0).unwrap();
+        let sequences = Sequences::from_states(names(), &[vec![0, 0, 0, 1]]).unwrap();
+        let estimate = Estimation::default().with_prior(Some(prior)).of(&sequences, 1.0).unwrap();
+        assert!((&estimate.chain.probabilities.row(2) - &truth().row(2)).iter().all(|d| d.abs() < 1e-12));
+        assert!(estimate.high[[2, 2]] - estimate.low[[2, 2]] > 0.8);
+        // Frames alone, no steps: the prior.
+        let one = Sequences::from_states(names(), &[vec![0], vec![2]]).unwrap();
+        assert!(Estimation::default().of(&one, 1.0).is_ok_and(|e| e.counts.sum() == 0));
+    }
+
+    #[test]
+    fn divergence_is_zero_for_the_truth_and_zeros_are_floored() {
+        let sequences = Sequences::from_states(names(), &[vec![0, 0, 0, 0, 0]]).unwrap();
+        let mut estimate = Estimation::default().of(&sequences, 1.0).unwrap();
+        estimate.chain.probabilities = truth();
+        assert_eq!(estimate.divergence(&truth(), &[1.0, 1.0, 1.0]), 0.0);
+        estimate.chain.probabilities.row_mut(0).assign(&array![1.0, 0.0, 0.0]);
+        let by_hand = 0.8 * libm::log(0.8) + 0.2 * libm::log(0.2 / 0.125);
+        assert!((estimate.divergence(&truth(), &[1.0, 0.0, 0.0]) - by_hand).abs() < 1e-12);
+    }
+
+    #[test]
+    fn bad_options_and_other_priors_are_named() {
+        let sequences = Sequences::from_states(names(), &[vec![0, 1]]).unwrap();
+        let says = |e: Estimation| e.of(&sequences, 1.0).unwrap_err().to_string();
+        assert!(says(Estimation::default().with_strength(0.0)).contains("strength = 0"));
+        assert!(says(Estimation::default().with_credible(1.0)).contains("credible"));
+        assert!(says(Estimation::default().with_draws(1)).contains("draws"));
+        let other = Chain::new(vec!["x".into()], array![[1.0]], 1.0).unwrap();
+        assert!(says(Estimation::default().with_prior(Some(other))).contains("a, b, c"));
+    }
+}

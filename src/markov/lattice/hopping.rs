@@ -1,0 +1,478 @@
+//! Vacancies that hop: a mean field over vacancies, each of which is summed over all of its paths.
+
+use super::particle::{Anchor, Life, paths};
+use crate::error::{Result, check, setters};
+use crate::progress::stop_if_asked;
+use ndarray::{Array2, Array3, Axis, s};
+use serde::{Deserialize, Serialize};
+
+/// Vacancies that hop between neighbouring sites, found in space and time.
+///
+/// Hops couple sites: exact posteriors are out of reach for more than a few vacancies. The approximation is a structured
+/// mean field (Ghahramani and Jordan, Machine Learning 29, 245, 1997): each vacancy is a chain of its own over all sites,
+/// summed exactly over its paths, and sees of the others the probability that one of them is where it might be. Two are
+/// never in one place. Vacancies are added one after the other where the paths of one more weigh most, each tied to the
+/// neighbourhood of the place and frame where it is surest, until one more would be improbable, and then read again in
+/// the light of the others. A single vacancy is exact but for the tie; many are, as long as they keep apart; clusters of
+/// vacancies that exchange places within a frame are not.
+///
+/// Kinds are the species after the perfect column: for WS2 `V_S` and `V_2S`.
+///
+/// ```
+/// use atomotion::markov::Hopping;
+/// use ndarray::Array3;
+/// // Six sites in a row, eight frames: one vacancy moves from site 1 to site 2 after frame 3.
+/// let neighbours: Vec<Vec<usize>> = (0..6_usize).map(|i| [i.checked_sub(1), Some(i + 1).filter(|n| *n < 6)].into_iter().flatten().collect()).collect();
+/// let mut evidence = Array3::zeros((8, 6, 2));
+/// for t in 0..8 {
+///     for site in 0..6 {
+///         evidence[[t, site, 1]] = if site == if t < 4 { 1 } else { 2 } { 3.0 } else { -3.0 };
+///     }
+/// }
+/// let hopping = Hopping::new(1).with_hops(vec![0.05]).with_start(vec![0.01]);
+/// let found = hopping.posterior(&evidence, &neighbours)?;
+/// assert!(found[[3, 1, 1]] > 0.9 && found[[4, 2, 1]] > 0.9 && found[[4, 1, 1]] < 0.1);
+/// # Ok::<(), atomotion::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hopping {
+    /// Expected hops in a frame interval, in all directions together, of each kind.
+    pub hops: Vec<f64>,
+    /// Fraction of the sites that hold each kind in the first frame.
+    pub start: Vec<f64>,
+    /// Chance that a vacancy of each kind appears at a site in an interval.
+    pub appear: Vec<f64>,
+    /// Chance that one of a kind (row) is of another (column) an interval later; what rows lack of 1 vanishes.
+    pub becomes: Array2<f64>,
+    /// Vacancies that are less probable than this are not kept: 0.05 by default.
+    pub least: f64,
+    /// How often all are read again: 2 by default.
+    pub sweeps: usize,
+    /// How many sites away from its tie a vacancy is followed: 8 by default.
+    pub reach: usize,
+}
+
+/// One vacancy that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vacancy {
+    /// Probability that it exists.
+    pub probability: f64,
+    /// Frame and site to whose neighbourhood it is tied.
+    pub tied: (usize, usize),
+    /// Sites that it may visit.
+    sites: Vec<usize>,
+    /// Frames, those sites, kinds: probability that it is there.
+    there: Array3<f64>,
+}
+
+impl Hopping {
+    setters! {
+        hops: Vec<f64> => with_hops,
+        start: Vec<f64> => with_start,
+        appear: Vec<f64> => with_appear,
+        becomes: Array2<f64> => with_becomes,
+        least: f64 => with_least,
+        sweeps: usize => with_sweeps,
+        reach: usize => with_reach,
+    }
+
+    /// `kinds` kinds of vacancies that hop 0.02 times a frame, hold 0.8 % of the sites, never appear, and stay of their
+    /// kind.
+    #[must_use]
+    pub fn new(kinds: usize) -> Hopping {
+        Hopping {
+            hops: vec![0.02; kinds],
+            start: vec![0.008; kinds],
+            appear: vec![0.0; kinds],
+            becomes: Array2::eye(kinds),
+            least: 0.05,
+            sweeps: 2,
+            reach: 8,
+        }
+    }
+
+    pub(super) fn validate(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<()> {
+        let (frames, sites, species) = evidence.dim();
+        let kinds = species.saturating_sub(1);
+        check(
+            "evidence",
+            format!("{:?}", evidence.dim()),
+            frames > 0 && kinds > 0,
+            "frames x sites x species, the perfect column first",
+        )?;
+        check("evidence", "not a number", evidence.iter().all(|v| v.is_finite()), "finite logarithms")?;
+        check(
+            "neighbours",
+            format!("{} lists", neighbours.len()),
+            neighbours.len() == sites,
+            format!("{sites}, one a site"),
+        )?;
+        let symmetric = neighbours
+            .iter()
+            .enumerate()
+            .all(|(i, near)| near.iter().all(|&n| n < sites && n != i && neighbours[n].contains(&i)));
+        check("neighbours", "one-sided", symmetric, "sites of which each is its neighbours' neighbour")?;
+        for (name, values, most) in
+            [("hops", &self.hops, 2.0), ("start", &self.start, 0.5), ("appear", &self.appear, 0.5)]
+        {
+            let valid = values.len() == kinds && values.iter().all(|v| (0.0..=most).contains(v));
+            check(name, format!("{values:?}"), valid, format!("{kinds} numbers from 0 to {most}, one a kind"))?;
+        }
+        let rows = self.becomes.rows().into_iter().all(|r| r.iter().all(|p| *p >= 0.0) && r.sum() <= 1.0 + 1e-9);
+        check(
+            "becomes",
+            format!("{:?}", self.becomes),
+            self.becomes.dim() == (kinds, kinds) && rows,
+            format!("{kinds} rows of {kinds} that sum to at most 1"),
+        )?;
+        check("least", self.least, self.least > 0.0 && self.least < 1.0, "between 0 and 1")?;
+        check("reach", self.reach, (1..=1000).contains(&self.reach), "from 1 to 1000 sites")
+    }
+
+    /// Probability of every species at every site in every frame, from log-likelihood ratios to the perfect column (frames,
+    /// sites, species, the perfect column first).
+    ///
+    /// # Errors
+    /// If an option is out of range, the evidence does not fit, or the user stops it.
+    pub fn posterior(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<Array3<f64>> {
+        let vacancies = self.find(evidence, neighbours)?;
+        let (frames, sites, species) = evidence.dim();
+        let mut occupied = Array3::zeros((frames, sites, species - 1));
+        vacancies.iter().for_each(|v| v.add(&mut occupied, 1.0));
+        Ok(with_perfect(&occupied))
+    }
+
+    /// The vacancies themselves.
+    ///
+    /// # Errors
+    /// Those of [`Hopping::posterior`].
+    pub fn find(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<Vec<Vacancy>> {
+        self.validate(evidence, neighbours)?;
+        let (frames, sites, species) = evidence.dim();
+        let kinds = species - 1;
+        let mut occupied: Array3<f64> = Array3::zeros((frames, sites, kinds));
+        let mut found: Vec<Vacancy> = vec![];
+        let expected =
+            sites as f64 * self.start.iter().sum::<f64>() + (frames * sites) as f64 * self.appear.iter().sum::<f64>();
+        let most = (4.0 * expected) as usize + 50;
+        while found.len() < most {
+            stop_if_asked("while looking for vacancies that hop")?;
+            let Some((frame, site)) = self.surest(evidence, &occupied, neighbours) else { break };
+            let one = self.follow(evidence, &occupied, neighbours, (frame, site));
+            if one.probability < self.least {
+                break;
+            }
+            one.add(&mut occupied, 1.0);
+            found.push(one);
+        }
+        for _ in 0..self.sweeps {
+            for one in &mut found {
+                stop_if_asked("while reading vacancies again")?;
+                one.add(&mut occupied, -1.0);
+                *one = self.follow(evidence, &occupied, neighbours, one.tied);
+                one.add(&mut occupied, 1.0);
+            }
+        }
+        Ok(found)
+    }
+
+    fn life(&self) -> Life<'_> {
+        Life { hops: &self.hops, start: &self.start, appear: &self.appear, becomes: &self.becomes }
+    }
+
+    /// Where the paths of one more weigh most, beyond what is there already.
+    fn surest(
+        &self,
+        evidence: &Array3<f64>,
+        occupied: &Array3<f64>,
+        neighbours: &[Vec<usize>],
+    ) -> Option<(usize, usize)> {
+        let gain = gains(evidence, occupied, None);
+        let all = paths(&self.life(), gain.view(), neighbours, None);
+        let mut best = (self.least, None);
+        for ((t, site), _) in all.share.index_axis(Axis(2), 0).indexed_iter() {
+            let share: f64 = all.share.slice(s![t, site, ..]).sum();
+            let odds = share * libm::exp(all.log_odds.min(600.0));
+            let more = odds / (1.0 + odds) - 1.5 * occupied.slice(s![t, site, ..]).sum();
+            if more > best.0 {
+                best = (more, Some((t, site)));
+            }
+        }
+        best.1
+    }
+
+    /// Sums over the paths of one vacancy through the neighbourhood of a place.
+    fn follow(
+        &self,
+        evidence: &Array3<f64>,
+        occupied: &Array3<f64>,
+        neighbours: &[Vec<usize>],
+        tied: (usize, usize),
+    ) -> Vacancy {
+        let (sites, near) = window(neighbours, tied.1, self.reach);
+        let gain = gains(evidence, occupied, Some(&sites));
+        // The site itself and its neighbours are the first of the window.
+        let ties = 1 + neighbours[tied.1].len();
+        let anchor = Anchor { frame: tied.0, sites: (0..ties).collect() };
+        let found = paths(&self.life(), gain.view(), &near, Some(&anchor));
+        let probability = 1.0 / (1.0 + libm::exp(-found.log_odds));
+        Vacancy { probability, tied, sites, there: found.share * probability }
+    }
+
+    /// Logarithm of the probability of the evidence against there being no vacancy, at the vacancies that were found: the
+    /// mean field's estimate, which rates can be compared by.
+    ///
+    /// # Errors
+    /// Those of [`Hopping::posterior`].
+    pub fn log_evidence(
+        &self,
+        evidence: &Array3<f64>,
+        neighbours: &[Vec<usize>],
+        vacancies: &[Vacancy],
+    ) -> Result<f64> {
+        self.validate(evidence, neighbours)?;
+        let (frames, sites, species) = evidence.dim();
+        let mut occupied = Array3::zeros((frames, sites, species - 1));
+        vacancies.iter().for_each(|v| v.add(&mut occupied, 1.0));
+        let mut sum = 0.0;
+        for v in vacancies {
+            stop_if_asked("while comparing rates")?;
+            v.add(&mut occupied, -1.0);
+            // How sure the vacancy was stays, so that only its paths are compared.
+            let again = self.follow(evidence, &occupied, neighbours, v.tied);
+            let odds = libm::log(again.probability / (1.0 - again.probability).max(1e-300));
+            sum += v.probability * odds;
+            v.add(&mut occupied, 1.0);
+        }
+        Ok(sum)
+    }
+
+    /// The hops per frame of one kind that make the evidence most probable, with the ends of its 95 % interval (where the
+    /// logarithm of the probability is 1.92 less); the other options stay. Vacancies that were found stay tied where they
+    /// are.
+    ///
+    /// # Errors
+    /// Those of [`Hopping::posterior`]; also if `kind` is none, or no vacancy was found.
+    pub fn hop_rate(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>], kind: usize) -> Result<(f64, f64, f64)> {
+        check("kind", kind, kind < self.hops.len(), format!("below {}", self.hops.len()))?;
+        let vacancies = self.find(evidence, neighbours)?;
+        let sure: Vec<Vacancy> = vacancies.into_iter().filter(|v| v.probability > 0.5).collect();
+        check("evidence", "no vacancy", !sure.is_empty(), "at least one vacancy that is more probable than not")?;
+        let at = |hops: f64| -> Result<f64> {
+            let mut other = self.clone();
+            other.hops[kind] = hops;
+            other.log_evidence(evidence, neighbours, &sure)
+        };
+        // A grid over four decades, refined around the best by parabolas.
+        let grid: Vec<f64> = (0..=24).map(|i| libm::exp10(-3.5 + f64::from(i) * 3.5 / 24.0)).collect();
+        let logs = grid.iter().map(|h| at(*h)).collect::<Result<Vec<f64>>>()?;
+        let best = (0..grid.len()).max_by(|&i, &j| logs[i].total_cmp(&logs[j])).unwrap_or(0);
+        let x = |i: usize| libm::log(grid[i]);
+        let step = x(1) - x(0);
+        let (centre, top) = if best > 0 && best + 1 < grid.len() {
+            let (a, b, c) = (logs[best - 1], logs[best], logs[best + 1]);
+            let shift = 0.5 * (a - c) / (a - 2.0 * b + c).min(-1e-300);
+            (x(best) + shift.clamp(-1.0, 1.0) * step, b - 0.25 * (a - c) * shift)
+        } else {
+            (x(best), logs[best])
+        };
+        let cross = |range: &mut dyn Iterator<Item = usize>, beyond: f64| -> f64 {
+            let (mut before, mut at) = (top, centre);
+            for i in range {
+                let level = top - 1.92;
+                if logs[i] < level {
+                    return libm::exp(at + (x(i) - at) * (before - level) / (before - logs[i]));
+                }
+                (before, at) = (logs[i], x(i));
+            }
+            beyond
+        };
+        let low = cross(&mut (0..=best).rev().filter(|&i| x(i) < centre), 0.0);
+        let high = cross(&mut (best..grid.len()).filter(|&i| x(i) > centre), f64::INFINITY);
+        Ok((libm::exp(centre), low, high))
+    }
+}
+
+impl Vacancy {
+    /// Adds (or takes away) where it is.
+    fn add(&self, occupied: &mut Array3<f64>, sign: f64) {
+        for (i, &site) in self.sites.iter().enumerate() {
+            let mut at = occupied.slice_mut(s![.., site, ..]);
+            at.scaled_add(sign, &self.there.slice(s![.., i, ..]));
+        }
+    }
+
+    /// Where it most probably is in a frame: site and probability.
+    #[must_use]
+    pub fn place(&self, frame: usize) -> (usize, f64) {
+        let sums = self.there.index_axis(Axis(0), frame).sum_axis(Axis(1));
+        let best = sums.iter().copied().enumerate().fold((0, -1.0), |a, b| if b.1 > a.1 { b } else { a });
+        (self.sites[best.0], best.1)
+    }
+}
+
+/// How much more probable a frame is with one more vacancy at a site than without, given how probably others are there.
+pub(super) fn gains(evidence: &Array3<f64>, occupied: &Array3<f64>, sites: Option<&[usize]>) -> Array3<f64> {
+    let (frames, all, species) = evidence.dim();
+    let count = sites.map_or(all, <[usize]>::len);
+    let mut gain = Array3::zeros((frames, count, species - 1));
+    for t in 0..frames {
+        for i in 0..count {
+            let site = sites.map_or(i, |s| s[i]);
+            let others: f64 = occupied.slice(s![t, site, ..]).sum().clamp(0.0, 1.0 - 1e-9);
+            let taken = if others > 1e-9 {
+                let with: f64 = (0..species - 1)
+                    .map(|k| occupied[[t, site, k]].max(0.0) * libm::exp(evidence[[t, site, k + 1]]))
+                    .sum();
+                libm::log(1.0 - others) - libm::log(1.0 - others + with)
+            } else {
+                0.0
+            };
+            for k in 0..species - 1 {
+                gain[[t, i, k]] = evidence[[t, site, k + 1]] + taken;
+            }
+        }
+    }
+    gain
+}
+
+/// Sites within so many steps of one, nearest first, and their neighbours among themselves.
+pub(super) fn window(neighbours: &[Vec<usize>], from: usize, reach: usize) -> (Vec<usize>, Vec<Vec<usize>>) {
+    let mut place = std::collections::HashMap::from([(from, 0)]);
+    let (mut sites, mut ring) = (vec![from], 0..1);
+    for _ in 0..reach {
+        for i in ring.clone() {
+            for &n in &neighbours[sites[i]] {
+                if let std::collections::hash_map::Entry::Vacant(entry) = place.entry(n) {
+                    entry.insert(sites.len());
+                    sites.push(n);
+                }
+            }
+        }
+        ring = ring.end..sites.len();
+    }
+    let near = sites.iter().map(|&s| neighbours[s].iter().filter_map(|n| place.get(n).copied()).collect()).collect();
+    (sites, near)
+}
+
+/// The species after the perfect column, with what is left for that in front.
+pub(super) fn with_perfect(occupied: &Array3<f64>) -> Array3<f64> {
+    let (frames, sites, kinds) = occupied.dim();
+    let mut all = Array3::zeros((frames, sites, kinds + 1));
+    for t in 0..frames {
+        for site in 0..sites {
+            let sum: f64 = occupied.slice(s![t, site, ..]).sum();
+            let scale = if sum > 1.0 { 1.0 / sum } else { 1.0 };
+            for k in 0..kinds {
+                all[[t, site, k + 1]] = (occupied[[t, site, k]] * scale).max(0.0);
+            }
+            all[[t, site, 0]] = (1.0 - sum).max(0.0);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markov::statistics::draw;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// A sheet of `n` x `n` sites with six neighbours each, without an edge.
+    pub(crate) fn sheet(n: usize) -> Vec<Vec<usize>> {
+        let at = |y: usize, x: usize| (y % n) * n + x % n;
+        (0..n * n)
+            .map(|i| {
+                let (y, x) = (i / n + n, i % n + n);
+                vec![at(y, x + 1), at(y, x - 1), at(y + 1, x), at(y - 1, x), at(y + 1, x - 1), at(y - 1, x + 1)]
+            })
+            .collect()
+    }
+
+    fn normal(rng: &mut ChaCha8Rng) -> f64 {
+        let (u, v): (f64, f64) = (1.0 - rng.r#gen::<f64>(), rng.r#gen());
+        libm::sqrt(-2.0 * libm::log(u)) * libm::cos(std::f64::consts::TAU * v)
+    }
+
+    /// `count` vacancies that hop, and evidence of deflection `d` at each site: N(±d²/2, d²), as a matched filter gives.
+    fn planted(n: usize, frames: usize, count: usize, hops: f64, d: f64, seed: u64) -> (Array3<f64>, Array2<bool>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let near = sheet(n);
+        let mut at: Vec<usize> = vec![];
+        while at.len() < count {
+            let site = rng.gen_range(0..n * n);
+            if at.iter().all(|&a| a != site && !near[a].contains(&site)) {
+                at.push(site);
+            }
+        }
+        let mut truth = Array2::from_elem((frames, n * n), false);
+        for t in 0..frames {
+            for i in 0..count {
+                if t > 0 && rng.r#gen::<f64>() < hops {
+                    let to = near[at[i]][draw([1.0 / 6.0; 6].into_iter(), &mut rng)];
+                    if !at.contains(&to) {
+                        at[i] = to;
+                    }
+                }
+                truth[[t, at[i]]] = true;
+            }
+        }
+        let mut evidence = Array3::zeros((frames, n * n, 2));
+        for ((t, site), there) in truth.indexed_iter() {
+            let mean = if *there { 0.5 } else { -0.5 } * d * d;
+            evidence[[t, site, 1]] = mean + d * normal(&mut rng);
+        }
+        (evidence, truth)
+    }
+
+    #[test]
+    fn vacancies_that_hop_are_followed_where_sites_alone_lose_them() {
+        let (evidence, truth) = planted(12, 40, 3, 0.15, 2.2, 5);
+        let model = Hopping::new(1).with_hops(vec![0.15]).with_start(vec![0.02]);
+        let found = model.posterior(&evidence, &sheet(12)).unwrap();
+        let score = |p: &Array3<f64>| {
+            let hits = truth.indexed_iter().filter(|(at, there)| **there && p[[at.0, at.1, 1]] > 0.5).count() as f64;
+            let called = p.slice(s![.., .., 1]).iter().filter(|p| **p > 0.5).count() as f64;
+            2.0 * hits / (called + 120.0)
+        };
+        assert!(score(&found) > 0.85, "{}", score(&found));
+        assert!(found.iter().all(|p| (-1e-9..=1.0 + 1e-9).contains(p)));
+        assert!(found.sum_axis(Axis(2)).iter().all(|s| (s - 1.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn of_noise_little_is_found() {
+        let (evidence, _) = planted(12, 40, 0, 0.1, 2.2, 6);
+        let found =
+            Hopping::new(1).with_hops(vec![0.1]).with_start(vec![0.01]).posterior(&evidence, &sheet(12)).unwrap();
+        let called = found.slice(s![.., .., 1]).iter().filter(|p| **p > 0.5).count();
+        assert!(called < 5, "{called} of 5760");
+    }
+
+    /// 12 movies: at 95 % less than one misses; four would by chance once in 400.
+    #[test]
+    fn planted_hop_rates_are_within_their_intervals() {
+        let mut missed = 0;
+        for (seed, hops) in (0..12).zip([0.03, 0.1, 0.2].into_iter().cycle()) {
+            let (evidence, _) = planted(10, 60, 3, hops, 3.0, 20 + seed);
+            let model = Hopping::new(1).with_start(vec![0.03]).with_hops(vec![0.1]);
+            let (rate, low, high) = model.hop_rate(&evidence, &sheet(10), 0).unwrap();
+            assert!(low < rate && rate < high);
+            missed += usize::from(!(low..=high).contains(&hops));
+        }
+        assert!(missed < 4, "{missed} of 12 outside");
+    }
+
+    #[test]
+    fn bad_lattices_and_rates_are_named() {
+        let evidence = Array3::zeros((2, 4, 2));
+        let says = |h: Hopping, near: Vec<Vec<usize>>| h.posterior(&evidence, &near).unwrap_err().to_string();
+        let ring: Vec<Vec<usize>> = (0..4).map(|i| vec![(i + 1) % 4, (i + 3) % 4]).collect();
+        assert!(says(Hopping::new(1), vec![vec![1], vec![], vec![], vec![]]).contains("one-sided"));
+        assert!(says(Hopping::new(2), ring.clone()).contains("hops"));
+        assert!(says(Hopping::new(1).with_hops(vec![f64::NAN]), ring.clone()).contains("hops"));
+        assert!(says(Hopping::new(1).with_least(0.0), ring.clone()).contains("least"));
+        assert!(says(Hopping::new(1), ring[..3].to_vec()).contains("4, one a site"));
+    }
+}

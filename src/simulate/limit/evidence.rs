@@ -1,0 +1,161 @@
+//! What every frame of a recording says of every site, by an observer who knows the image model.
+
+use super::View;
+use crate::error::{Result, check};
+use crate::progress::stop_if_asked;
+use crate::simulate::{Column, Recording};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
+use rayon::prelude::{IntoParallelIterator, ParallelIterator};
+
+/// What may stand at the sites of a kind: name and column of each species, the perfect crystal's first.
+pub type Candidates = [(&'static str, [u8; 3])];
+
+/// What else stands around a site while it is judged.
+#[derive(Clone, Copy)]
+pub enum Around<'a> {
+    /// The perfect crystal: what a matched filter takes for granted.
+    Perfect,
+    /// What does stand there, in its relaxed place: what only an ideal observer knows.
+    Truth,
+    /// What is believed: weight (that of a W atom is 1) of each site (column) in each frame (row), as
+    /// [`Recording::weights`] gives it.
+    Believed(ArrayView2<'a, f64>),
+}
+
+/// Log-likelihood ratios at the sites of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteEvidence {
+    /// The sites, as numbered by the recording's [`Sites`](crate::simulate::Sites).
+    pub sites: Vec<u32>,
+    /// Names of the species, the perfect crystal's first.
+    pub species: Vec<String>,
+    /// Logarithm of how much more probable a frame's pixels are with the species than without any defect: frames, sites,
+    /// species. 0 where the frame does not show the whole site.
+    pub log_ratio: Array3<f64>,
+    /// Neighbours to which a vacancy may hop, as places in `sites`.
+    pub neighbours: Vec<Vec<usize>>,
+    /// Which species truly stands there, frames and sites; the number of species where it is another (a hole, …).
+    pub truth: Array2<usize>,
+    /// Whether a frame shows the site.
+    pub shown: Array2<bool>,
+}
+
+impl Recording {
+    /// Mean weight of every site (column) in every frame (row), as [`Around::Believed`] takes it, of the perfect crystal.
+    #[must_use]
+    pub fn weights(&self) -> Array2<f64> {
+        let crystal = &self.evolution.matter().crystal;
+        let sites = self.evolution.sites();
+        let perfect = (0..sites.len()).map(|s| {
+            let kind = &crystal.sublattices[usize::from(sites.sublattice[s])];
+            self.scan.imaging.weight(crate::simulate::Occupant::Perfect.atoms(kind, crystal.adatom))
+        });
+        let row = ndarray::Array1::from_iter(perfect);
+        row.broadcast((self.movie.len(), row.len())).map_or_else(|| Array2::zeros((0, 0)), |rows| rows.to_owned())
+    }
+
+    /// The evidence of every frame for what stands at the sites whose perfect column is the first candidate's: exact
+    /// Poisson likelihoods with the recording's own probe, drift, jitter, gains and contamination.
+    ///
+    /// ```
+    /// use atomotion::simulate::{Around, Experiment, Imaging};
+    /// let recording = Experiment::ws2().with_frames(2).with_imaging(Imaging::clean().with_size_px(96)).simulate(1)?;
+    /// let evidence = recording.evidence(&[("W", [74, 0, 0]), ("Mo_W", [42, 0, 0])], Around::Perfect)?;
+    /// assert_eq!(evidence.log_ratio.dim().0, 2);
+    /// # Ok::<(), atomotion::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there are fewer than two candidates, no such site, or the user stops it.
+    pub fn evidence(&self, candidates: &Candidates, around: Around) -> Result<SiteEvidence> {
+        check("candidates", candidates.len(), candidates.len() > 1, "the perfect column and at least one other")?;
+        let (crystal, all) = (&self.evolution.matter().crystal, self.evolution.sites());
+        let perfect = |s: usize| {
+            let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
+            crate::simulate::Occupant::Perfect.atoms(kind, crystal.adatom)
+        };
+        let sites: Vec<usize> = (0..all.len()).filter(|&s| perfect(s) == candidates[0].1).collect();
+        check(
+            "candidates",
+            format!("{:?}", candidates[0].1),
+            !sites.is_empty(),
+            "a column of the perfect crystal first",
+        )?;
+        let frames = self.movie.len();
+        let of_frame = |frame: usize| self.evidence_of(frame, &sites, candidates, around);
+        let each = (0..frames).into_par_iter().map(of_frame).collect::<Result<Vec<_>>>()?;
+        let (n, m) = (sites.len(), candidates.len());
+        let (mut log_ratio, mut shown) = (Array3::zeros((frames, n, m)), Array2::from_elem((frames, n), false));
+        for (f, (log, seen)) in each.into_iter().enumerate() {
+            log_ratio.index_axis_mut(Axis(0), f).assign(&log);
+            shown.row_mut(f).iter_mut().zip(seen).for_each(|(s, v)| *s = v);
+        }
+        let place: std::collections::HashMap<usize, usize> = sites.iter().enumerate().map(|(i, &s)| (s, i)).collect();
+        let neighbours =
+            sites.iter().map(|&s| all.stepped(s).filter_map(|t| place.get(&t).copied()).collect()).collect();
+        let truth = Array2::from_shape_fn((frames, n), |(f, i)| {
+            let specimen = self.evolution.specimen(f);
+            let atoms = specimen.column(crystal, all, sites[i]);
+            let hole = specimen.occupant(sites[i]) == crate::simulate::Occupant::Hole;
+            if hole { m } else { candidates.iter().position(|c| c.1 == atoms).unwrap_or(m) }
+        });
+        let species = candidates.iter().map(|c| c.0.to_owned()).collect();
+        Ok(SiteEvidence {
+            sites: sites.iter().map(|&s| s as u32).collect(),
+            species,
+            log_ratio,
+            neighbours,
+            truth,
+            shown,
+        })
+    }
+
+    fn evidence_of(
+        &self,
+        frame: usize,
+        sites: &[usize],
+        candidates: &Candidates,
+        around: Around,
+    ) -> Result<(Array2<f64>, Vec<bool>)> {
+        stop_if_asked("while gathering evidence")?;
+        let imaging = &self.scan.imaging;
+        let all = self.evolution.sites();
+        let ideal = |s: usize| [all.y_nm[s], all.x_nm[s]];
+        let places = match around {
+            Around::Truth => self.evolution.places(frame),
+            _ => (0..all.len()).map(ideal).collect(),
+        };
+        let weights: Vec<f64> = match around {
+            Around::Truth => {
+                let specimen = self.evolution.specimen(frame);
+                (0..all.len())
+                    .map(|s| imaging.weight(specimen.column(&self.evolution.matter().crystal, all, s)))
+                    .collect()
+            }
+            Around::Perfect => self.weights().row(frame).to_vec(),
+            Around::Believed(weights) => {
+                check(
+                    "around",
+                    format!("{:?}", weights.dim()),
+                    weights.dim() == (self.movie.len(), all.len()),
+                    "a weight for each frame and site",
+                )?;
+                weights.row(frame).to_vec()
+            }
+        };
+        let expected = self.scan.expected_of(frame, &places, &weights)?;
+        let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);
+        let view = View { expected, scan: &self.scan, probe: imaging.probe() };
+        let steps: Vec<f64> = candidates.iter().map(|c| imaging.weight(c.1)).collect();
+        let mut log = Array2::zeros((sites.len(), candidates.len()));
+        let mut shown = vec![false; sites.len()];
+        for (i, &s) in sites.iter().enumerate() {
+            let at = Column { y_nm: places[s][0], x_nm: places[s][1], atoms: [0; 3] };
+            if let Some(site) = view.site_at(frame, at, weights[s]) {
+                site.log_ratios(&counts, &steps, log.row_mut(i).as_slice_mut().unwrap_or(&mut []));
+                shown[i] = true;
+            }
+        }
+        Ok((log, shown))
+    }
+}

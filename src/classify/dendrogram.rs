@@ -167,6 +167,63 @@ impl Dendrogram {
     }
 }
 
+/// The top of a tree: branches that are not drawn further, from left to right.
+pub(crate) struct Branches {
+    /// Rows of defects in each.
+    pub rows: Vec<Vec<usize>>,
+    /// What is joined: two nodes (a branch's number, or the branches' count plus a join's) and the height.
+    pub joins: Vec<(usize, usize, f64)>,
+}
+
+impl Dendrogram {
+    pub(crate) fn defects(&self) -> &Defects {
+        &self.defects
+    }
+
+    /// The branches that are left when the last merges are undone, ordered so that no lines cross, larger ones to the left.
+    pub(crate) fn branches(&self, count: usize) -> Branches {
+        let leaves = self.leaf_count();
+        let kept = leaves - count.clamp(1, leaves);
+        let size = |node: usize| if node < leaves { 1 } else { self.merges[node - leaves].size };
+        // From the top down: every node that is drawn, left to right.
+        let mut order = vec![];
+        let mut todo = vec![leaves + self.merges.len() - 1];
+        while let Some(node) = todo.pop() {
+            if node < leaves + kept {
+                order.push(node);
+                continue;
+            }
+            let merge = self.merges[node - leaves];
+            let (a, b) = (merge.first, merge.second);
+            let (large, small) = if size(a) >= size(b) { (a, b) } else { (b, a) };
+            todo.extend([small, large]);
+        }
+        let place = |node: usize| match node < leaves + kept {
+            true => order.iter().position(|&n| n == node).unwrap_or(0),
+            false => order.len() + node - leaves - kept,
+        };
+        let joins = self.merges[kept..].iter().map(|m| (place(m.first), place(m.second), m.height)).collect();
+        let parts = tree::cut(leaves, &self.merges, order.len());
+        let mut of_part = vec![vec![]; order.len()];
+        self.leaves.iter().enumerate().for_each(|(row, &leaf)| of_part[parts[leaf as usize] as usize].push(row));
+        let part = |node: usize| {
+            let mut node = node;
+            while node >= leaves {
+                node = self.merges[node - leaves].first;
+            }
+            parts[node] as usize
+        };
+        Branches { rows: order.iter().map(|&node| std::mem::take(&mut of_part[part(node)])).collect(), joins }
+    }
+
+    /// The number of classes, from two to ten, below which the tree has the widest gap between merges (as a ratio).
+    pub(crate) fn widest_gap(&self) -> usize {
+        let top: Vec<f64> = self.merges.iter().rev().take(11).map(|m| m.height).collect();
+        let ratio = |k: usize| top[k - 2] / top[k - 1].max(f64::MIN_POSITIVE);
+        (2..=10).filter(|&k| k <= top.len()).max_by(|&a, &b| ratio(a).total_cmp(&ratio(b))).unwrap_or(1)
+    }
+}
+
 impl Defects {
     /// The tree of the patches' pixels; [`Hierarchy`] has more to choose from.
     ///

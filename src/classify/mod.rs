@@ -9,6 +9,7 @@ mod cluster;
 mod components;
 mod dendrogram;
 mod features;
+mod file;
 mod kmeans;
 mod mixture;
 mod model;

@@ -3,10 +3,12 @@
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
 mod chart;
+mod classes;
 mod defects;
 mod drift;
 mod kinds;
 mod labels;
+mod plots;
 mod recording;
 mod scores;
 mod simulated;
@@ -42,6 +44,9 @@ enum Plot {
     LogChart(Chart),
     /// Of fractions against fractions.
     UnitChart(Chart, Corner),
+    /// So many in a row.
+    Panels(Vec<Chart>, usize),
+    Tree(plots::Tree),
 }
 
 impl Figure {
@@ -64,6 +69,18 @@ impl Figure {
         Figure { plot: Arc::new(Plot::UnitChart(chart, legend)), width: 480, height: 420, alt: alt.into() }
     }
 
+    /// Charts beside each other, so many in a row.
+    pub(crate) fn panels(charts: Vec<Chart>, columns: usize, alt: impl Into<String>) -> Figure {
+        let (width, height) = (350 * columns as u32, 230 * charts.len().div_ceil(columns) as u32);
+        Figure { plot: Arc::new(Plot::Panels(charts, columns)), width, height, alt: alt.into() }
+    }
+
+    /// A tree over patches.
+    pub(crate) fn tree(tree: plots::Tree, alt: impl Into<String>) -> Figure {
+        let (width, height) = tree.size();
+        Figure { plot: Arc::new(Plot::Tree(tree)), width, height, alt: alt.into() }
+    }
+
     /// Width and height in CSS pixels (96 to the inch).
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -80,6 +97,8 @@ impl Figure {
             Plot::Chart(chart) => chart.draw(&area, scale),
             Plot::LogChart(chart) => chart.draw_over_decades(&area, scale),
             Plot::UnitChart(chart, legend) => chart.draw_in_square(&area, scale, *legend),
+            Plot::Panels(charts, columns) => plots::panels(&area, charts, *columns, scale),
+            Plot::Tree(tree) => tree.draw(&area, scale),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

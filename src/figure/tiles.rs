@@ -96,7 +96,7 @@ type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorTy
 
 impl Tiles {
     /// Width and height of a tile in CSS pixels.
-    fn tile(&self) -> (f64, f64) {
+    pub(super) fn tile(&self) -> (f64, f64) {
         let (h, w) = self.tiles.first().map_or((1, 1), |t| t.image.dim());
         let scale = self.side / h.max(w).max(1) as f64;
         (w as f64 * scale, h as f64 * scale)

@@ -4,6 +4,7 @@
 //! [`GaussianMixture`], [`Hierarchy`] (whose [`Dendrogram`] is cut), [`Density`]; all give [`Classes`]. What of a patch they
 //! look at is a matter of [`Features`].
 
+mod cell;
 mod classes;
 mod cluster;
 mod components;
@@ -19,6 +20,7 @@ mod outliers;
 mod symmetry;
 mod validate;
 
+pub use cell::{Displacement, Distortion, Modes, UnitCell, UnitCells};
 pub use classes::Classes;
 pub use components::{Components, Ica, Nmf, Pca};
 pub use dendrogram::{Dendrogram, Hierarchy, Linkage, Merge};

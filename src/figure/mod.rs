@@ -2,6 +2,7 @@
 //!
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
+mod cells;
 mod chart;
 mod classes;
 mod defects;

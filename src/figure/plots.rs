@@ -44,7 +44,7 @@ impl Tree {
     pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
         let top = self.joins.iter().map(|j| j.2).fold(f64::MIN_POSITIVE, f64::max);
         let px = |v: f64| (v * scale).round() as i32;
-        let at = |height: f64| 10.0 + (HIGH - 16.0) * (1.0 - height / top);
+        let at = |height: f64| 22.0 + (HIGH - 28.0) * (1.0 - height / top);
         let (side, _) = self.tiles.tile();
         let mut places: Vec<(f64, f64, Option<Rgb>)> = (0..self.colours.len())
             .map(|i| (AXIS + 8.0 + i as f64 * (side + 8.0) + side / 2.0, HIGH - 4.0, Some(self.colours[i])))
@@ -92,6 +92,6 @@ impl Tree {
             area.draw(&Text::new(label, (px(AXIS - 11.0), px(y)), style))?;
         }
         let style = text(TEXT, scale, INK).pos(Pos::new(HPos::Left, VPos::Top));
-        area.draw(&Text::new("height", (px(AXIS + 2.0), px(2.0)), style))
+        area.draw(&Text::new("height", (px(8.0), px(4.0)), style))
     }
 }

@@ -1,7 +1,10 @@
 //! The names that a notebook cell sees: `use atomotion::prelude::*;`, which the kernel has done before the first cell.
 
-pub use crate::classify::{Classes, Components, GaussianMixture, KMeans, Pca};
-pub use crate::defects::{Areas, Defects, FalseAlarms, read_parquet, write_parquet};
+pub use crate::classify::{
+    Classes, Components, Covariance, CrossValidated, Dendrogram, Density, Distortion, Features, GaussianMixture,
+    Hierarchy, HowMany, Ica, KMeans, Linkage, Motifs, Nmf, NumberOfClasses, Pca, PointGroup, UnitCell, UnitCells,
+};
+pub use crate::defects::{Areas, Cut, Defects, FalseAlarms, read_parquet, write_parquet};
 pub use crate::detect::{
     Architecture, Augment, Channel, Decoding, Detector, Evidence, GeometricPhase, Group, HeldOut, Input, LabelSource,
     Labels, Lattice, Loss, On, Output, PeriodicityBreak, Plant, Planting, PublishedMask, Region, Schedule, Score,

@@ -2,11 +2,14 @@
 
 mod alarms;
 mod areas;
+mod cut;
 mod file;
+mod query;
 mod rows;
 
 pub use alarms::{Alarm, FalseAlarms};
 pub use areas::{Area, Areas};
+pub use cut::Cut;
 pub use file::{read_parquet, write_parquet};
 pub(crate) use rows::{Found, Rows};
 

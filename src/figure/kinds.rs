@@ -1,7 +1,7 @@
 //! The figure of each kind of value, and how the value shows itself in a notebook.
 
 use super::{CLASS_COLOURS, Chart, ColourMap, Figure, Series, Tile, Tiles};
-use crate::classify::{Classes, Components};
+use crate::classify::Components;
 use crate::detect::{Detector, SplitHalf};
 use crate::error::Result;
 use crate::movie::{Frame, Movie};
@@ -114,35 +114,6 @@ impl Detector {
     }
 }
 
-impl Classes {
-    /// Mean patch of each class with its number of defects.
-    #[must_use]
-    pub fn figure(&self) -> Figure {
-        let range = super::tiles::contrast(self.means.iter().copied());
-        let tiles: Vec<Tile> = self
-            .means
-            .outer_iter()
-            .zip(&self.counts)
-            .enumerate()
-            .map(|(c, (mean, n))| Tile {
-                range,
-                nm_per_px: (c == 0).then(|| self.defects.patch_nm_per_px()),
-                ..Tile::new(mean.to_owned(), format!("class {c}: {n}"))
-            })
-            .collect();
-        let columns = tiles.len().clamp(1, 6);
-        Figure::tiles(
-            Tiles { tiles, columns, side: 130.0, colours: ColourMap::Viridis, legend: vec![] },
-            format!("{self:?}"),
-        )
-    }
-
-    /// Shows the classes in a notebook.
-    pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
-    }
-}
-
 impl Components {
     /// Share of the patches' variance that each component explains.
     #[must_use]
@@ -150,7 +121,7 @@ impl Components {
         let points = self.explained.iter().enumerate().map(|(i, &e)| (i as f64, 100.0 * e)).collect();
         let chart = Chart {
             title: String::new(),
-            x_label: "principal component".into(),
+            x_label: format!("{} component", self.kind),
             y_label: "variance explained (%)".into(),
             log_y: false,
             whole_x: true,

@@ -3,7 +3,9 @@
 //! Every figure is drawn by plotters in one theme, with an embedded font, so that it needs nothing installed.
 
 mod axis;
+mod cells;
 mod chart;
+mod classes;
 mod coupling;
 mod defects;
 mod drift;
@@ -12,6 +14,7 @@ mod kinds;
 mod labels;
 mod markov;
 mod plane;
+mod plots;
 mod recording;
 mod scores;
 mod simulated;
@@ -53,6 +56,9 @@ enum Plot {
     /// Bands, points and lines, the legend below.
     Plane(plane::Plane),
     Sketch(sketch::Sketch),
+    /// So many in a row.
+    Panels(Vec<Chart>, usize),
+    Tree(plots::Tree),
 }
 
 impl Figure {
@@ -85,6 +91,18 @@ impl Figure {
         Figure { plot: Arc::new(Plot::Sketch(sketch)), width, height, alt: alt.into() }
     }
 
+    /// Charts beside each other, so many in a row.
+    pub(crate) fn panels(charts: Vec<Chart>, columns: usize, alt: impl Into<String>) -> Figure {
+        let (width, height) = (350 * columns as u32, 230 * charts.len().div_ceil(columns) as u32);
+        Figure { plot: Arc::new(Plot::Panels(charts, columns)), width, height, alt: alt.into() }
+    }
+
+    /// A tree over patches.
+    pub(crate) fn tree(tree: plots::Tree, alt: impl Into<String>) -> Figure {
+        let (width, height) = tree.size();
+        Figure { plot: Arc::new(Plot::Tree(tree)), width, height, alt: alt.into() }
+    }
+
     /// Width and height in CSS pixels (96 to the inch).
     #[must_use]
     pub fn size(&self) -> (u32, u32) {
@@ -103,6 +121,8 @@ impl Figure {
             Plot::UnitChart(chart, legend) => chart.draw_in_square(&area, scale, *legend),
             Plot::Plane(plane) => plane.draw(&area, scale),
             Plot::Sketch(sketch) => sketch.draw(&area, scale),
+            Plot::Panels(charts, columns) => plots::panels(&area, charts, *columns, scale),
+            Plot::Tree(tree) => tree.draw(&area, scale),
         }
         .map_err(|e| problem(&e))?;
         area.present().map_err(|e| problem(&e))

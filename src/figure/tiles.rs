@@ -3,7 +3,9 @@
 use super::theme::{INK, PAPER, Rgb, TEXT, colour, text};
 use ndarray::Array2;
 use plotters::coord::Shift;
-use plotters::prelude::{BitMapElement, Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, Rectangle, Text};
+use plotters::prelude::{
+    BitMapElement, Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, Rectangle, Text,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor};
 
@@ -36,6 +38,8 @@ pub(crate) struct Tile {
     pub marks: Vec<Mark>,
     /// The same as squares, of that half side.
     pub squares: Vec<Mark>,
+    /// Lines through places (y, x) of the image.
+    pub lines: Vec<(Vec<(f32, f32)>, Rgb)>,
     /// Unit of the image's values; none draws no colour bar.
     pub bar: Option<&'static str>,
     /// Nanometres per image pixel; none draws no scale bar.
@@ -46,7 +50,16 @@ impl Tile {
     /// A tile whose range leaves out the darkest and brightest half per cent.
     pub(crate) fn new(image: Array2<f32>, caption: impl Into<String>) -> Tile {
         let range = contrast(image.iter().copied());
-        Tile { image, range, caption: caption.into(), marks: vec![], squares: vec![], bar: None, nm_per_px: None }
+        Tile {
+            image,
+            range,
+            caption: caption.into(),
+            marks: vec![],
+            squares: vec![],
+            lines: vec![],
+            bar: None,
+            nm_per_px: None,
+        }
     }
 }
 
@@ -96,7 +109,7 @@ type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorTy
 
 impl Tiles {
     /// Width and height of a tile in CSS pixels.
-    fn tile(&self) -> (f64, f64) {
+    pub(super) fn tile(&self) -> (f64, f64) {
         let (h, w) = self.tiles.first().map_or((1, 1), |t| t.image.dim());
         let scale = self.side / h.max(w).max(1) as f64;
         (w as f64 * scale, h as f64 * scale)
@@ -162,6 +175,14 @@ impl Tiles {
         for mark in &tile.marks {
             let (at, radius) = place(mark);
             strokes(mark).into_iter().try_for_each(|stroke| area.draw(&Circle::new(at, radius, stroke)))?;
+        }
+        for (points, rgb) in &tile.lines {
+            let at =
+                |p: &(f32, f32)| (px(left + (f64::from(p.1) + 0.5) * zoom), px(top + (f64::from(p.0) + 0.5) * zoom));
+            let points: Vec<_> = points.iter().map(at).collect();
+            let dark = RGBColor(0, 0, 0).mix(0.6).stroke_width(line + scale.round() as u32);
+            area.draw(&PathElement::new(points.clone(), dark))?;
+            area.draw(&PathElement::new(points, colour(*rgb).stroke_width(line)))?;
         }
         for mark in &tile.squares {
             let ((x, y), half) = place(mark);

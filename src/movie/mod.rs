@@ -18,6 +18,7 @@ pub use drift::{Drift, Jitter, MeasuredDrift, MeasuredJitter};
 pub use examples::{example_movies, real_data};
 pub use formats::{Axis, Metadata};
 pub use operations::Normalise;
+pub(crate) use operations::interpolate::sample;
 pub use reader::FrameSource;
 pub use save::{Saving, Stored};
 

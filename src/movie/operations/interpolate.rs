@@ -21,7 +21,7 @@ fn around(at: f64, n: usize) -> ([usize; 4], [f32; 4]) {
 }
 
 /// The value at (y, x).
-pub(super) fn sample(image: &Array2<f32>, y: f64, x: f64) -> f32 {
+pub(crate) fn sample(image: &Array2<f32>, y: f64, x: f64) -> f32 {
     let ((rows, wy), (columns, wx)) = (around(y, image.nrows()), around(x, image.ncols()));
     let row = |r: usize| columns.iter().zip(wx).map(|(&c, w)| image[[r, c]] * w).sum::<f32>();
     rows.iter().zip(wy).map(|(&r, w)| row(r) * w).sum()

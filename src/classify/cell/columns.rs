@@ -1,0 +1,236 @@
+//! A cell as a sum of columns of one shape.
+
+use crate::error::{Error, Result};
+use ndarray::{Array2, ArrayView2};
+
+/// Columns in an image: offset, widths of the two Gaussians, the wide one's share of the peak, and for each column its height
+/// and place.
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
+    shared: [f64; 4],
+    /// Height, y, x.
+    pub columns: Vec<[f64; 3]>,
+}
+
+/// Columns this close to the border, in pixels, are fitted but not reported: half of them is not seen.
+const BORDER: f64 = 3.0;
+
+impl Columns {
+    /// Fits the columns that an image shows (Levenberg and Marquardt).
+    pub(super) fn fit(image: &Array2<f32>) -> Result<Columns> {
+        let peaks = super::super::features::peaks(image, 1.0);
+        if peaks.len() < 4 {
+            return Err(Error::data(format!(
+                "the average cell shows {} columns: at least four are needed",
+                peaks.len()
+            )));
+        }
+        let lowest = f64::from(image.iter().copied().fold(f32::MAX, f32::min));
+        let height = |(y, x): (f32, f32)| f64::from(crate::movie::sample(image, f64::from(y), f64::from(x))) - lowest;
+        let columns = peaks.iter().map(|&p| [height(p), f64::from(p.0), f64::from(p.1)]).collect();
+        // Neighbours are not nearer than about two widths of a column to each other.
+        let spacing = nearest(&peaks);
+        let mut at = Columns { shared: [lowest, spacing / 4.0, spacing / 2.0, 0.1], columns };
+        let mut error = at.misfit(image);
+        let mut damping = 1e-3;
+        for _ in 0..60 {
+            let jacobian = at.jacobian(image.dim(), true);
+            let residual: Vec<f64> = at.image(image.dim()).iter().zip(image).map(|(m, v)| f64::from(*v) - m).collect();
+            let normal = jacobian.dot(&jacobian.t());
+            let right = jacobian.dot(&ndarray::Array1::from(residual)).to_vec();
+            let mut better = false;
+            for _ in 0..8 {
+                let mut damped = normal.clone();
+                damped.diag_mut().mapv_inplace(|v| v * (1.0 + damping) + 1e-12);
+                let Some(step) = solve(&damped, &right) else { break };
+                let next = at.moved(&step);
+                let next_error = next.misfit(image);
+                if next_error < error {
+                    better = error - next_error > 1e-10 * error;
+                    (at, error) = (next, next_error);
+                    damping *= 0.3;
+                    break;
+                }
+                damping *= 4.0;
+            }
+            if !better {
+                break;
+            }
+        }
+        Ok(at)
+    }
+
+    fn moved(&self, step: &[f64]) -> Columns {
+        let mut next = self.clone();
+        next.shared.iter_mut().zip(step).for_each(|(v, s)| *v += s);
+        next.shared[1] = next.shared[1].max(0.3);
+        next.shared[2] = next.shared[2].max(next.shared[1] * 1.1);
+        next.shared[3] = next.shared[3].clamp(0.0, 0.9);
+        for (i, column) in next.columns.iter_mut().enumerate() {
+            (0..3).for_each(|k| column[k] += step[4 + 3 * i + k]);
+        }
+        next
+    }
+
+    /// Value and slopes (along y, along x) of a column of height 1 at a distance.
+    fn shape(&self, dy: f64, dx: f64) -> (f64, f64, f64) {
+        let [_, a, b, share] = self.shared;
+        let r2 = dy * dy + dx * dx;
+        let (narrow, wide) = ((1.0 - share) * (-0.5 * r2 / (a * a)).exp(), share * (-0.5 * r2 / (b * b)).exp());
+        let slope = narrow / (a * a) + wide / (b * b);
+        (narrow + wide, dy * slope, dx * slope)
+    }
+
+    pub(super) fn image(&self, dim: (usize, usize)) -> Array2<f64> {
+        Array2::from_shape_fn(dim, |(y, x)| {
+            let one = |c: &[f64; 3]| c[0] * self.shape(y as f64 - c[1], x as f64 - c[2]).0;
+            self.shared[0] + self.columns.iter().map(one).sum::<f64>()
+        })
+    }
+
+    fn misfit(&self, image: &Array2<f32>) -> f64 {
+        self.image(image.dim()).iter().zip(image).map(|(m, v)| (f64::from(*v) - m).powi(2)).sum()
+    }
+
+    /// How each pixel changes with each parameter, a row a parameter: the offset and, where asked for, widths and share, then
+    /// height, y and x of each column.
+    fn jacobian(&self, (h, w): (usize, usize), widths: bool) -> Array2<f64> {
+        let first = if widths { 4 } else { 1 };
+        let mut rows = Array2::zeros((first + 3 * self.columns.len(), h * w));
+        for p in 0..h * w {
+            let (y, x) = ((p / w) as f64, (p % w) as f64);
+            rows[[0, p]] = 1.0;
+            for (i, c) in self.columns.iter().enumerate() {
+                let (value, dy, dx) = self.shape(y - c[1], x - c[2]);
+                rows[[first + 3 * i, p]] = value;
+                rows[[first + 3 * i + 1, p]] = c[0] * dy;
+                rows[[first + 3 * i + 2, p]] = c[0] * dx;
+                if widths {
+                    let [_, a, b, share] = self.shared;
+                    let r2 = (y - c[1]).powi(2) + (x - c[2]).powi(2);
+                    let (narrow, wide) = ((-0.5 * r2 / (a * a)).exp(), (-0.5 * r2 / (b * b)).exp());
+                    rows[[1, p]] += c[0] * (1.0 - share) * narrow * r2 / a.powi(3);
+                    rows[[2, p]] += c[0] * share * wide * r2 / b.powi(3);
+                    rows[[3, p]] += c[0] * (wide - narrow);
+                }
+            }
+        }
+        rows
+    }
+
+    /// What each patch (a row) says of the columns' heights and places, by one least-squares step from here: shape (patches, 3 x
+    /// columns), heights as fractions, places in pixels.
+    pub(super) fn each(&self, patches: ArrayView2<f32>, dim: (usize, usize)) -> Result<Array2<f64>> {
+        let jacobian = self.jacobian(dim, false);
+        let normal = jacobian.dot(&jacobian.t());
+        let lost = || Error::data("columns overlap so that their places cannot be told apart");
+        let mut inverse = Array2::zeros(normal.dim());
+        for i in 0..normal.nrows() {
+            let unit: Vec<f64> = (0..normal.nrows()).map(|j| f64::from(i == j)).collect();
+            let column = solve(&normal, &unit).ok_or_else(lost)?;
+            column.iter().enumerate().for_each(|(j, v)| inverse[[j, i]] = *v);
+        }
+        let estimator = inverse.dot(&jacobian).slice(ndarray::s![1.., ..]).mapv(|v| v as f32);
+        let model = self.image(dim);
+        let offset = estimator.mapv(f64::from).dot(&ndarray::Array1::from_iter(model.iter().copied()));
+        let mut found = super::super::cluster::product::products(patches, estimator.view()).mapv(f64::from);
+        found -= &offset;
+        for (i, c) in self.columns.iter().enumerate() {
+            found.column_mut(3 * i).mapv_inplace(|v| v / c[0].max(1e-12));
+        }
+        Ok(found)
+    }
+
+    /// Columns that are far enough from the border.
+    pub(super) fn inner(&self, (h, w): (usize, usize)) -> Vec<usize> {
+        let inside = |v: f64, n: usize| v > BORDER && v < n as f64 - 1.0 - BORDER;
+        (0..self.columns.len()).filter(|&i| inside(self.columns[i][1], h) && inside(self.columns[i][2], w)).collect()
+    }
+}
+
+fn nearest(peaks: &[(f32, f32)]) -> f64 {
+    let pairs =
+        peaks.iter().enumerate().flat_map(|(i, a)| peaks[..i].iter().map(move |b| (a.0 - b.0).hypot(a.1 - b.1)));
+    f64::from(pairs.fold(f32::MAX, f32::min)).clamp(2.0, 40.0)
+}
+
+/// Solves symmetric positive equations by Cholesky's factors; none where they are not.
+pub(super) fn solve(matrix: &Array2<f64>, right: &[f64]) -> Option<Vec<f64>> {
+    let n = right.len();
+    let mut lower = Array2::<f64>::zeros((n, n));
+    for i in 0..n {
+        for j in 0..=i {
+            let (a, b) = (lower.row(i), lower.row(j));
+            let rest = matrix[[i, j]] - a.slice(ndarray::s![..j]).dot(&b.slice(ndarray::s![..j]));
+            if i == j && rest <= 1e-14 * matrix[[i, i]].abs() {
+                return None;
+            }
+            lower[[i, j]] = if i == j { rest.sqrt() } else { rest / lower[[j, j]] };
+        }
+    }
+    let mut y = vec![0.0; n];
+    for i in 0..n {
+        let sum: f64 = (0..i).map(|j| lower[[i, j]] * y[j]).sum();
+        y[i] = (right[i] - sum) / lower[[i, i]];
+    }
+    for i in (0..n).rev() {
+        let sum: f64 = (i + 1..n).map(|j| lower[[j, i]] * y[j]).sum();
+        y[i] = (y[i] - sum) / lower[[i, i]];
+    }
+    Some(y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Planted columns are found where they are, and a patch with other heights and places says so.
+    #[test]
+    fn planted_columns_are_found() {
+        let planted = |dark: f64, by: f64| {
+            let mut columns = vec![];
+            for i in -1..=3 {
+                for j in -1..=3 {
+                    let height = if (i, j) == (1, 1) { dark } else { 1.0 + 0.3 * ((i + j) % 2) as f64 };
+                    columns.push([height, 4.3 + 8.0 * f64::from(i), 5.1 + 8.0 * f64::from(j)]);
+                }
+            }
+            // The neighbours of the dark one come nearer.
+            for c in &mut columns {
+                let (dy, dx) = (c[1] - 12.3, c[2] - 13.1);
+                let r = dy.hypot(dx);
+                if (7.0..9.0).contains(&r) {
+                    c[1] -= by * dy / r;
+                    c[2] -= by * dx / r;
+                }
+            }
+            Columns { shared: [0.2, 1.6, 3.4, 0.15], columns }.image((27, 27)).mapv(|v| v as f32)
+        };
+        let perfect = planted(1.0, 0.0);
+        let fitted = Columns::fit(&perfect).unwrap();
+        let inner = fitted.inner((27, 27));
+        assert!(inner.len() >= 9, "{fitted:?}");
+        let close = |c: &[f64; 3]| {
+            let off = |v: f64, from: f64| ((v - from) / 8.0 - ((v - from) / 8.0).round()).abs() * 8.0;
+            off(c[1], 4.3) < 0.03 && off(c[2], 5.1) < 0.03
+        };
+        assert!(inner.iter().all(|&i| close(&fitted.columns[i])), "{fitted:?}");
+        for (dark, by) in [(0.5, 0.0), (0.5, 0.1)] {
+            let other = planted(dark, by);
+            let flat = other.view().into_shape_with_order((1, 27 * 27)).unwrap();
+            let found = fitted.each(flat, (27, 27)).unwrap();
+            for &i in &inner {
+                let [_, y, x] = fitted.columns[i];
+                let (dy, dx) = (y - 12.3, x - 13.1);
+                let r = dy.hypot(dx);
+                let expected = if (7.0..9.0).contains(&r) { -by } else { 0.0 };
+                let along = if r > 1.0 { (found[[0, 3 * i + 1]] * dy + found[[0, 3 * i + 2]] * dx) / r } else { 0.0 };
+                // A step of a hundredth of a pixel is what one linear step leaves at these displacements.
+                assert!((along - expected).abs() < 0.015, "{i}: {along} {expected}");
+                if r < 1.0 {
+                    assert!((found[[0, 3 * i]] - (dark - 1.0)).abs() < 0.03, "{}", found[[0, 3 * i]]);
+                }
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 use atomotion::Error;
 use atomotion::markov::{
-    Chain, Estimation, Generator, Hidden, Hopping, Learning, Physics, Sequences, SiteModel, States, best_f1,
+    Chain, Estimation, Generator, Hidden, HoppingVacancies, Learning, Physics, Sequences, SiteModel, States, best_f1,
     contradictions, mean_of_frames, running_mean, sum_of_ratios,
 };
 use atomotion::ndarray::{Array1, Array2, Array3, Axis};
@@ -94,13 +94,13 @@ fn matter(hops: f64) -> Matter {
 }
 
 /// The model of the columns, from the same physics.
-fn hopping(matter: &Matter, hops: f64) -> Result<Hopping, Error> {
+fn hopping(matter: &Matter, hops: f64) -> Result<HoppingVacancies, Error> {
     let per_frame = 1e-10 * matter.beam.dose_rate_e_nm2_s * 5.0;
     let leaves = |threshold: f64| matter.beam.displacement_barn(16, threshold).map(|barn| barn * per_frame);
     let (first, second) = (2.0 * leaves(7.0)?, leaves(6.95)?);
     let mut becomes = Array2::eye(3);
     (becomes[[0, 0]], becomes[[0, 1]]) = (1.0 - second, second);
-    Ok(Hopping::new(3)
+    Ok(HoppingVacancies::new(3)
         .with_hops(vec![hops, hops, 0.0])
         .with_start(COLUMN_START[1..].to_vec())
         .with_appear(vec![first, 0.0, 0.0])

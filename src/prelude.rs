@@ -18,8 +18,8 @@ pub use crate::dynamics::{
 pub use crate::error::Error;
 pub use crate::figure::{Figure, site_map};
 pub use crate::markov::{
-    Chain, Corrected, Energies, Estimate, Estimation, Hidden, Hopping, Learning, PhysicalMove, Physics, Process,
-    RateFit, Rates, Sequences, SiteModel, StateKind, States, Step, contradictions, memory,
+    Chain, Corrected, Energies, Estimate, Estimation, Hidden, HoppingVacancies, Learning, PhysicalMove, Physics,
+    Process, RateFit, Rates, Sequences, SiteModel, StateKind, States, Step, contradictions, memory,
 };
 pub use crate::movie::{
     Calibration, Drift, Frame, Jitter, MeasuredDrift, MeasuredJitter, Movie, Normalise, Saving, Stored, dataset_drift,

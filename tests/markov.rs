@@ -181,7 +181,7 @@ fn a_movie_is_read_in_space_and_time() {
     let recording = Experiment::ws2().with_matter(matter).with_imaging(imaging).with_frames(24).simulate(8).unwrap();
     let columns = recording.evidence(&COLUMNS, Around::Perfect).unwrap();
     assert_eq!(columns.log_ratio.index_axis(Axis(2), 0).sum(), 0.0, "ratios to the perfect column");
-    let hopping = Hopping::new(2).with_hops(vec![0.02, 0.1]).with_start(vec![0.001, 0.012]);
+    let hopping = HoppingVacancies::new(2).with_hops(vec![0.02, 0.1]).with_start(vec![0.001, 0.012]);
     let posterior = hopping.posterior(&columns.log_ratio, &columns.neighbours).unwrap();
     let f1 = |score: &Array2<f64>| best_f1(score, &columns.truth, &columns.shown, 2).unwrap().f1;
     let of = |p: &Array3<f64>| f1(&p.index_axis(Axis(2), 2).to_owned());

@@ -5,7 +5,7 @@
 //!   [`Energies`], temperature and beam; a [`Chain`] has the probabilities of a frame interval.
 //! - [`Sequences`] are the states of tracks; [`Estimation`] gives transition probabilities with intervals, [`RateFit`]
 //!   rates from uneven moments, [`memory`] tests the Markov property, [`contradictions`] the physics.
-//! - [`SiteModel`] and [`Hopping`] read every site of a lattice through a movie.
+//! - [`SiteModel`] and [`HoppingVacancies`] read every site of a lattice through a movie.
 //! - [`Hidden`] reads a classifier's soft evidence, with what was not detected.
 
 mod chain;
@@ -29,7 +29,7 @@ pub use contradiction::{Contradiction, Verdict, contradictions};
 pub use energies::Energies;
 pub use estimate::{Estimate, Estimation, Memory, memory};
 pub use hidden::{Hidden, Learned, Learning, NOT_DETECTED};
-pub use lattice::{BestF1, Hopping, SiteModel, Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios};
+pub use lattice::{BestF1, HoppingVacancies, SiteModel, Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios};
 pub use moves::{PhysicalMove, Process};
 pub use physics::{Generator, Physics};
 pub use rates::{RateFit, Rates, Step};

@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 /// The shared bytes, where the kernel told of them: whether to stop, and how many seconds the work at hand has been
@@ -80,24 +79,4 @@ pub(crate) const EARLIER: &str = "the variables of earlier cells. Running the ce
 /// [`check`] for the library's loops; `doing` is what stops ("while labelling a frame").
 pub(crate) fn stop_if_asked(doing: &str) -> Result<()> {
     if interrupted() { Err(Error::interrupted(doing, EARLIER)) } else { Ok(()) }
-}
-
-/// Runs work of other crates that cannot be asked to stop, elsewhere, and waits for it as long as the user does. What is
-/// stopped in this way ends by itself later, and nobody hears of it.
-pub(crate) fn patiently<T: Send + 'static>(doing: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let worker = std::thread::spawn(move || {
-        // Where nobody waits any more, nobody needs the answer.
-        let _ = tell.send(work());
-    });
-    loop {
-        match told.recv_timeout(Duration::from_millis(50)) {
-            Ok(answer) => return Ok(answer),
-            Err(RecvTimeoutError::Timeout) => stop_if_asked(doing)?,
-            Err(RecvTimeoutError::Disconnected) => match worker.join() {
-                Err(panic) => std::panic::resume_unwind(panic),
-                Ok(()) => return Err(Error::data(format!("nothing came back {doing}"))),
-            },
-        }
-    }
 }

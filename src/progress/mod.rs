@@ -16,7 +16,7 @@ mod interrupt;
 mod live;
 mod words;
 
-pub(crate) use interrupt::{EARLIER, cell_begins, patiently, stop_if_asked};
+pub(crate) use interrupt::{EARLIER, cell_begins, stop_if_asked};
 pub use interrupt::{check, interrupted};
 
 use crate::show::emit_updating;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// Kinds are the species after the perfect column: for WS2 `V_S` and `V_2S`.
 ///
 /// ```
-/// use atomotion::markov::Hopping;
+/// use atomotion::markov::HoppingVacancies;
 /// use ndarray::Array3;
 /// // Six sites in a row, eight frames: one vacancy moves from site 1 to site 2 after frame 3.
 /// let neighbours: Vec<Vec<usize>> = (0..6_usize).map(|i| [i.checked_sub(1), Some(i + 1).filter(|n| *n < 6)].into_iter().flatten().collect()).collect();
@@ -29,13 +29,13 @@ use serde::{Deserialize, Serialize};
 ///         evidence[[t, site, 1]] = if site == if t < 4 { 1 } else { 2 } { 3.0 } else { -3.0 };
 ///     }
 /// }
-/// let hopping = Hopping::new(1).with_hops(vec![0.05]).with_start(vec![0.01]);
+/// let hopping = HoppingVacancies::new(1).with_hops(vec![0.05]).with_start(vec![0.01]);
 /// let found = hopping.posterior(&evidence, &neighbours)?;
 /// assert!(found[[3, 1, 1]] > 0.9 && found[[4, 2, 1]] > 0.9 && found[[4, 1, 1]] < 0.1);
 /// # Ok::<(), atomotion::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hopping {
+pub struct HoppingVacancies {
     /// Expected hops in a frame interval, in all directions together, of each kind.
     pub hops: Vec<f64>,
     /// Fraction of the sites that hold each kind in the first frame.
@@ -65,7 +65,7 @@ pub struct Vacancy {
     there: Array3<f64>,
 }
 
-impl Hopping {
+impl HoppingVacancies {
     setters! {
         hops: Vec<f64> => with_hops,
         start: Vec<f64> => with_start,
@@ -79,8 +79,8 @@ impl Hopping {
     /// `kinds` kinds of vacancies that hop 0.02 times a frame, hold 0.8 % of the sites, never appear, and stay of their
     /// kind.
     #[must_use]
-    pub fn new(kinds: usize) -> Hopping {
-        Hopping {
+    pub fn new(kinds: usize) -> HoppingVacancies {
+        HoppingVacancies {
             hops: vec![0.02; kinds],
             start: vec![0.008; kinds],
             appear: vec![0.0; kinds],
@@ -145,7 +145,7 @@ impl Hopping {
     /// The vacancies themselves.
     ///
     /// # Errors
-    /// Those of [`Hopping::posterior`].
+    /// Those of [`HoppingVacancies::posterior`].
     pub fn find(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<Vec<Vacancy>> {
         self.validate(evidence, neighbours)?;
         let (frames, sites, species) = evidence.dim();
@@ -223,7 +223,7 @@ impl Hopping {
     /// mean field's estimate, which rates can be compared by.
     ///
     /// # Errors
-    /// Those of [`Hopping::posterior`].
+    /// Those of [`HoppingVacancies::posterior`].
     pub fn log_evidence(
         &self,
         evidence: &Array3<f64>,
@@ -252,7 +252,7 @@ impl Hopping {
     /// are.
     ///
     /// # Errors
-    /// Those of [`Hopping::posterior`]; also if `kind` is none, or no vacancy was found.
+    /// Those of [`HoppingVacancies::posterior`]; also if `kind` is none, or no vacancy was found.
     pub fn hop_rate(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>], kind: usize) -> Result<(f64, f64, f64)> {
         check("kind", kind, kind < self.hops.len(), format!("below {}", self.hops.len()))?;
         let vacancies = self.find(evidence, neighbours)?;
@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn vacancies_that_hop_are_followed_where_sites_alone_lose_them() {
         let (evidence, truth) = planted(12, 40, 3, 0.15, 2.2, 5);
-        let model = Hopping::new(1).with_hops(vec![0.15]).with_start(vec![0.02]);
+        let model = HoppingVacancies::new(1).with_hops(vec![0.15]).with_start(vec![0.02]);
         let found = model.posterior(&evidence, &sheet(12)).unwrap();
         let score = |p: &Array3<f64>| {
             let hits = truth.indexed_iter().filter(|(at, there)| **there && p[[at.0, at.1, 1]] > 0.5).count() as f64;
@@ -444,8 +444,11 @@ mod tests {
     #[test]
     fn of_noise_little_is_found() {
         let (evidence, _) = planted(12, 40, 0, 0.1, 2.2, 6);
-        let found =
-            Hopping::new(1).with_hops(vec![0.1]).with_start(vec![0.01]).posterior(&evidence, &sheet(12)).unwrap();
+        let found = HoppingVacancies::new(1)
+            .with_hops(vec![0.1])
+            .with_start(vec![0.01])
+            .posterior(&evidence, &sheet(12))
+            .unwrap();
         let called = found.slice(s![.., .., 1]).iter().filter(|p| **p > 0.5).count();
         assert!(called < 5, "{called} of 5760");
     }
@@ -456,7 +459,7 @@ mod tests {
         let mut missed = 0;
         for (seed, hops) in (0..12).zip([0.03, 0.1, 0.2].into_iter().cycle()) {
             let (evidence, _) = planted(10, 60, 3, hops, 3.0, 20 + seed);
-            let model = Hopping::new(1).with_start(vec![0.03]).with_hops(vec![0.1]);
+            let model = HoppingVacancies::new(1).with_start(vec![0.03]).with_hops(vec![0.1]);
             let (rate, low, high) = model.hop_rate(&evidence, &sheet(10), 0).unwrap();
             assert!(low < rate && rate < high);
             missed += usize::from(!(low..=high).contains(&hops));
@@ -467,12 +470,12 @@ mod tests {
     #[test]
     fn bad_lattices_and_rates_are_named() {
         let evidence = Array3::zeros((2, 4, 2));
-        let says = |h: Hopping, near: Vec<Vec<usize>>| h.posterior(&evidence, &near).unwrap_err().to_string();
+        let says = |h: HoppingVacancies, near: Vec<Vec<usize>>| h.posterior(&evidence, &near).unwrap_err().to_string();
         let ring: Vec<Vec<usize>> = (0..4).map(|i| vec![(i + 1) % 4, (i + 3) % 4]).collect();
-        assert!(says(Hopping::new(1), vec![vec![1], vec![], vec![], vec![]]).contains("one-sided"));
-        assert!(says(Hopping::new(2), ring.clone()).contains("hops"));
-        assert!(says(Hopping::new(1).with_hops(vec![f64::NAN]), ring.clone()).contains("hops"));
-        assert!(says(Hopping::new(1).with_least(0.0), ring.clone()).contains("least"));
-        assert!(says(Hopping::new(1), ring[..3].to_vec()).contains("4, one a site"));
+        assert!(says(HoppingVacancies::new(1), vec![vec![1], vec![], vec![], vec![]]).contains("one-sided"));
+        assert!(says(HoppingVacancies::new(2), ring.clone()).contains("hops"));
+        assert!(says(HoppingVacancies::new(1).with_hops(vec![f64::NAN]), ring.clone()).contains("hops"));
+        assert!(says(HoppingVacancies::new(1).with_least(0.0), ring.clone()).contains("least"));
+        assert!(says(HoppingVacancies::new(1), ring[..3].to_vec()).contains("4, one a site"));
     }
 }

@@ -1,12 +1,12 @@
 //! How well any method could do on a movie: the rates, the image and all other vacancies known.
 
-use super::hopping::{Hopping, gains, window, with_perfect};
+use super::hopping::{HoppingVacancies, gains, window, with_perfect};
 use super::particle::{Life, paths};
 use crate::error::{Result, check};
 use crate::progress::stop_if_asked;
 use ndarray::{Array2, Array3, s};
 
-impl Hopping {
+impl HoppingVacancies {
     /// The *movie limit* for vacancies that hop: the posterior of an observer who knows rates and image, and of every
     /// vacancy he is asked about where all others truly are, in all frames. He sums over the paths of each by itself, and
     /// of one more where there is none.

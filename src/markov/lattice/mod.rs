@@ -6,6 +6,6 @@ mod particle;
 mod score;
 mod sites;
 
-pub use hopping::{Hopping, Vacancy};
+pub use hopping::{HoppingVacancies, Vacancy};
 pub use score::{BestF1, best_f1, mean_of_frames, running_mean, sum_of_ratios};
 pub use sites::SiteModel;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The shared bytes, where the kernel told of them: whether to stop, and how many seconds the work at hand has been
 /// seen to take between two looks, for which the kernel waits before it ends the process.

@@ -30,6 +30,13 @@ from sklearn.mixture import GaussianMixture
 FOLDER = Path(__file__).resolve().parent.parent
 
 
+def run(program, *arguments):
+    # The library is a shared object beside the folder of examples.
+    folder = str(Path(program).resolve().parent.parent)
+    surroundings = dict(os.environ, LD_LIBRARY_PATH=folder + os.pathsep + os.environ.get("LD_LIBRARY_PATH", ""))
+    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, env=surroundings)
+
+
 def timed(work, times=2):
     best, answer = float("inf"), None
     for _ in range(times):
@@ -47,7 +54,7 @@ class Bench:
         self.species = (folder / "species.txt").read_text().split("\n")
 
     def ours(self, step):
-        subprocess.run([self.program, "run", self.folder, step], check=True, stdout=subprocess.DEVNULL)
+        run(self.program, "run", self.folder, step)
         return json.loads((self.folder / f"{step}.json").read_text())["seconds"]
 
     def array(self, name):
@@ -117,7 +124,7 @@ def main():
         program = program / "debug/examples/bench_classify"
     folder = options.folder or Path(tempfile.mkdtemp())
     if not (folder / "patches.f32").exists():
-        subprocess.run([program, "make", folder, str(options.rows)], check=True, stdout=subprocess.DEVNULL)
+        run(program, "make", folder, options.rows)
     bench = Bench(program, folder)
     print(f"{len(bench.x)} patches of 32 x 32, {os.cpu_count()} cores, Python {platform.python_version()}, scikit-learn "
           f"{sklearn.__version__}, SciPy {scipy.__version__}\n")
@@ -132,8 +139,8 @@ def main():
     if options.many:
         many = folder / "many"
         if not (many / "patches.f32").exists():
-            subprocess.run([program, "make", many, str(options.many)], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([program, "run", many, "all"], check=True, stdout=subprocess.DEVNULL)
+            run(program, "make", many, options.many)
+        run(program, "run", many, "all")
         print(f"\n| {options.many} patches | s | most memory so far (GB) |\n| --- | --- | --- |")
         for line in json.loads((many / "all.json").read_text()):
             print(f"| {line['name']} | {line['seconds']:.1f} | {line['gb']:.1f} |")

@@ -14,10 +14,37 @@ pub(super) struct Columns {
 
 /// Columns this close to the border, in pixels, are fitted but not reported: half of them is not seen.
 const BORDER: f64 = 3.0;
+/// Height of the lightest column that is looked for, as a fraction of the heaviest.
+const LEAST: f64 = 0.04;
 
 impl Columns {
-    /// Fits the columns that an image shows (Levenberg and Marquardt).
-    pub(super) fn fit(image: &Array2<f32>) -> Result<Columns> {
+    /// Fits the columns that an image shows, then those that are seen once the others are taken away: light ones in the tails of
+    /// heavy ones. `error` is the standard error of a pixel.
+    pub(super) fn fit(image: &Array2<f32>, error: f32) -> Result<Columns> {
+        let mut at = Columns::of_peaks(image)?.refined(image);
+        for _ in 0..3 {
+            let rest = image - &at.image(image.dim()).mapv(|v| v as f32);
+            let highest = at.columns.iter().map(|c| c[0]).fold(0.0, f64::max);
+            let least = (LEAST * highest).max(6.0 * f64::from(error));
+            let apart = at.shared[1] * 2.0;
+            let new: Vec<[f64; 3]> = super::super::features::peaks(&rest, 1.0)
+                .into_iter()
+                .map(|(y, x)| (f64::from(y), f64::from(x)))
+                .filter(|&(y, x)| at.columns.iter().all(|c| (c[1] - y).hypot(c[2] - x) > apart))
+                .map(|(y, x)| [f64::from(crate::movie::sample(&rest, y, x)), y, x])
+                .filter(|c| c[0] > least)
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            at.columns.extend(new);
+            at = at.refined(image);
+        }
+        Ok(at)
+    }
+
+    /// A first guess at the local maxima.
+    fn of_peaks(image: &Array2<f32>) -> Result<Columns> {
         let peaks = super::super::features::peaks(image, 1.0);
         if peaks.len() < 4 {
             return Err(Error::data(format!(
@@ -30,7 +57,12 @@ impl Columns {
         let columns = peaks.iter().map(|&p| [height(p), f64::from(p.0), f64::from(p.1)]).collect();
         // Neighbours are not nearer than about two widths of a column to each other.
         let spacing = nearest(&peaks);
-        let mut at = Columns { shared: [lowest, spacing / 4.0, spacing / 2.0, 0.1], columns };
+        Ok(Columns { shared: [lowest, (spacing / 4.0).min(2.5), spacing / 2.0, 0.1], columns })
+    }
+
+    /// The nearest least-squares fit (Levenberg, Q. Appl. Math. 2, 164, 1944; Marquardt, J. SIAM 11, 431, 1963).
+    fn refined(&self, image: &Array2<f32>) -> Columns {
+        let mut at = self.clone();
         let mut error = at.misfit(image);
         let mut damping = 1e-3;
         for _ in 0..60 {
@@ -57,7 +89,7 @@ impl Columns {
                 break;
             }
         }
-        Ok(at)
+        at
     }
 
     fn moved(&self, step: &[f64]) -> Columns {
@@ -207,7 +239,7 @@ mod tests {
             Columns { shared: [0.2, 1.6, 3.4, 0.15], columns }.image((27, 27)).mapv(|v| v as f32)
         };
         let perfect = planted(1.0, 0.0);
-        let fitted = Columns::fit(&perfect).unwrap();
+        let fitted = Columns::fit(&perfect, 0.0).unwrap();
         let inner = fitted.inner((27, 27));
         assert!(inner.len() >= 9, "{fitted:?}");
         let close = |c: &[f64; 3]| {

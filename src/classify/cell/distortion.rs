@@ -47,7 +47,7 @@ pub struct Distortion {
 
 pub(super) fn compare(options: &UnitCells, cell: UnitCell, perfect: &UnitCell) -> Result<Distortion> {
     let dim = perfect.mean.dim();
-    let columns = Columns::fit(&perfect.mean)?;
+    let columns = Columns::fit(&perfect.mean, perfect.error.mean().unwrap_or(0.0))?;
     let mut inner = columns.inner(dim);
     let centre = ((dim.0 as f64 - 1.0) / 2.0, (dim.1 as f64 - 1.0) / 2.0);
     let far = |i: usize| (columns.columns[i][1] - centre.0).hypot(columns.columns[i][2] - centre.1);

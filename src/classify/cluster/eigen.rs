@@ -148,9 +148,10 @@ pub(crate) fn whole(matrix: ArrayView2<f64>) -> Result<Eigen> {
     if matrix.iter().any(|v| !v.is_finite()) {
         return Err(Error::data("a matrix with NaN has no eigenvalues"));
     }
-    let (mut diagonal, mut beside, mut vectors) = tridiagonal(matrix);
+    let (mut diagonal, mut beside, mut vectors) = tridiagonal(matrix)?;
     beside.rotate_left(1);
     for l in 0..n {
+        stop_if_asked("while finding eigenvalues")?;
         for iteration in 0.. {
             let small = |m: usize| beside[m].abs() <= f64::EPSILON * (diagonal[m].abs() + diagonal[m + 1].abs());
             let m = (l..n - 1).find(|&m| small(m)).unwrap_or(n - 1);
@@ -203,11 +204,12 @@ fn ql_step(l: usize, m: usize, d: &mut [f64], e: &mut [f64], z: &mut Array2<f64>
 }
 
 /// Householder's reduction: the diagonal, what stands beside it (from index 1), and the transformation, vectors as rows.
-fn tridiagonal(matrix: ArrayView2<f64>) -> (Vec<f64>, Vec<f64>, Array2<f64>) {
+fn tridiagonal(matrix: ArrayView2<f64>) -> Result<(Vec<f64>, Vec<f64>, Array2<f64>)> {
     let n = matrix.nrows();
     let mut a = matrix.to_owned();
     let mut q = Array2::<f64>::eye(n);
     for k in 0..n.saturating_sub(2) {
+        stop_if_asked("while finding eigenvalues")?;
         let mut v = a.slice(s![k + 1.., k]).to_owned();
         let length = v.dot(&v).sqrt();
         if length == 0.0 {
@@ -238,5 +240,5 @@ fn tridiagonal(matrix: ArrayView2<f64>) -> (Vec<f64>, Vec<f64>, Array2<f64>) {
         }
     }
     let beside = (0..n).map(|i| if i == 0 { 0.0 } else { a[[i, i - 1]] }).collect();
-    (a.diag().to_vec(), beside, q)
+    Ok((a.diag().to_vec(), beside, q))
 }

@@ -9,6 +9,15 @@ use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 /// Defects with the track of each: the table that was linked with a column `track` u32, numbered by first appearance. A
 /// defect that was linked to no other is a track by itself.
+///
+/// ```
+/// use atomotion::prelude::*;
+/// let table = df!("frame" => [0_u32, 1, 3], "track" => [7_u32; 3], "y_px" => [1.0, 1.5, 2.0], "x_px" => [4.0; 3])?;
+/// let tracks = Tracks::of(&table)?;
+/// assert_eq!(tracks.len(), 1);
+/// println!("{}", tracks.per_track()?); // seen 3 times, missed once
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Tracks {
     table: DataFrame,

@@ -27,6 +27,16 @@ pub struct PairEnergy {
 }
 
 /// Energies by shell.
+///
+/// ```
+/// use atomotion::prelude::*;
+/// let imaging = Imaging::clean().with_size_px(200);
+/// let recording = Experiment::ws2().with_frames(2).with_imaging(imaging).simulate(1)?;
+/// let coupling = Coupling::default().with_draws(39);
+/// let energies = coupling.energies(&recording, "Mo_W", "V_S", &[0.182, 0.364], 300.0)?;
+/// println!("{}", energies.table()?);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct PairEnergies {
     /// The two kinds.

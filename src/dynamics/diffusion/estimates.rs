@@ -103,6 +103,16 @@ pub struct KindDiffusion {
 }
 
 /// The diffusion of each kind of defect.
+///
+/// ```
+/// use atomotion::prelude::*;
+/// // Back and forth by errors of position alone.
+/// let y: Vec<f64> = (0..40).map(|i| 0.01 * f64::from(i * 7 % 5 - 2)).collect();
+/// let table = df!("frame" => (0..40_u32).collect::<Vec<_>>(), "track" => [0_u32; 40], "y_px" => &y, "x_px" => &y)?;
+/// let diffusion = Tracks::of(&table)?.diffusion()?;
+/// assert_eq!(diffusion.kinds[0].moves.words(), "still");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Diffusion {
     /// One for each kind that has a track of three positions.
@@ -110,6 +120,15 @@ pub struct Diffusion {
 }
 
 /// On which lattice, and how, hops are counted.
+///
+/// ```
+/// use atomotion::prelude::*;
+/// let y = [0.0, 0.02, -0.01, 0.3, 0.32];
+/// let table = df!("frame" => [0_u32, 1, 2, 3, 4], "track" => [0_u32; 5], "y_px" => y, "x_px" => [0.0; 5])?;
+/// let hops = Tracks::of(&table)?.hops(&Hopping::on([[0.0, 0.3], [0.3, 0.0]]))?;
+/// assert_eq!((hops.kinds[0].hops, hops.hops[0].frame, hops.hops[0].cells), (1, 3, [0, 1]));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hopping {
     /// Two lattice vectors, `[y, x]` in nm.

@@ -10,7 +10,7 @@ pub enum Action {
     Test { full: bool },
     Run(Run),
     BenchKernel(Bench),
-    BenchScience(Science),
+    BenchDetect(Detect),
     Dataset { name: String },
     Repl,
     KernelInstall(Destination),
@@ -70,13 +70,9 @@ impl Peer {
     }
 }
 
-/// What is measured of the library itself, each by a program of that name in peers/.
-pub const SCIENCES: [&str; 4] = ["detect", "classify", "dynamics", "markov"];
-
-/// What `bench detect` and its like measure.
+/// What `bench detect` measures.
 #[derive(Debug, PartialEq)]
-pub struct Science {
-    pub what: String,
+pub struct Detect {
     /// Whether other programs are run beside ours.
     pub peers: bool,
     pub write: bool,
@@ -84,10 +80,10 @@ pub struct Science {
     pub numbers: Vec<(String, u64)>,
 }
 
-impl Science {
+impl Detect {
     /// The words that ask for it.
     pub fn command(&self) -> String {
-        let mut words = format!("cargo lab bench {}", self.what);
+        let mut words = String::from("cargo lab bench detect");
         for (name, number) in &self.numbers {
             words += &format!(" --{name} {number}");
         }
@@ -202,22 +198,17 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
 
 fn parse_bench(words: &[String]) -> Result<Action, String> {
     let Some((what, rest)) = words.split_first() else {
-        return Err(
-            "`bench` needs to know what to measure: cargo lab bench kernel (or detect, classify, dynamics, markov)"
-                .into(),
-        );
+        return Err("`bench` needs to know what to measure: cargo lab bench kernel or cargo lab bench detect".into());
     };
     if what == "--help" || what == "-h" {
         return Ok(Action::Help(help::BENCH));
     }
-    if SCIENCES.contains(&what.as_str()) {
-        return parse_science(what, rest);
+    if what == "detect" {
+        return parse_detect(rest);
     }
     if what != "kernel" {
-        let hint = nearest(what, &["kernel", "detect", "classify", "dynamics", "markov"]);
-        return Err(format!(
-            "`bench {what}`: what can be measured is `bench kernel`, `detect`, `classify`, `dynamics` and `markov`.{hint}"
-        ));
+        let hint = nearest(what, &["kernel", "detect"]);
+        return Err(format!("`bench {what}`: what can be measured is `bench kernel` and `bench detect`.{hint}"));
     }
     let given = Given::read("bench kernel", rest, &["--drop-caches", "--write"], &["--rounds", "--without"], 0)?;
     if given.help {
@@ -236,10 +227,10 @@ fn parse_bench(words: &[String]) -> Result<Action, String> {
     Ok(Action::BenchKernel(Bench { rounds: rounds.unwrap_or(ROUNDS), without, drop_caches, write }))
 }
 
-fn parse_science(what: &str, words: &[String]) -> Result<Action, String> {
+fn parse_detect(words: &[String]) -> Result<Action, String> {
     const NUMBERS: [&str; 3] = ["seeds", "minutes", "movies"];
     let takes = ["--seeds", "--minutes", "--movies", "--without"];
-    let given = Given::read(&format!("bench {what}"), words, &["--write"], &takes, 0)?;
+    let given = Given::read("bench detect", words, &["--write"], &takes, 0)?;
     if given.help {
         return Ok(Action::Help(help::BENCH));
     }
@@ -258,7 +249,7 @@ fn parse_science(what: &str, words: &[String]) -> Result<Action, String> {
         return Err(format!("--without {other}: expected `peers`."));
     }
     let peers = given.values("--without").next().is_none();
-    Ok(Action::BenchScience(Science { what: what.into(), peers, write: given.flag("--write"), numbers }))
+    Ok(Action::BenchDetect(Detect { peers, write: given.flag("--write"), numbers }))
 }
 
 /// Which names there are is the library's to know.
@@ -428,9 +419,9 @@ mod tests {
         let open = Open { browser: false, port: Some(9000), warm: false };
         assert_eq!(parsed("--no-browser --port=9000 --no-warm"), Ok(Action::Open(open)));
         let bench = Bench { rounds: 5, without: vec![Peer::Python], drop_caches: false, write: true };
-        let science = Science { what: "detect".into(), peers: false, write: true, numbers: vec![("seeds".into(), 5)] };
-        assert_eq!(science.command(), "cargo lab bench detect --seeds 5 --without peers --write");
-        assert_eq!(parsed(science.command().trim_start_matches("cargo lab ")), Ok(Action::BenchScience(science)));
+        let detect = Detect { peers: false, write: true, numbers: vec![("seeds".into(), 5)] };
+        assert_eq!(detect.command(), "cargo lab bench detect --seeds 5 --without peers --write");
+        assert_eq!(parsed(detect.command().trim_start_matches("cargo lab ")), Ok(Action::BenchDetect(detect)));
         let line = bench.command();
         assert_eq!(line, "cargo lab bench kernel --rounds 5 --without python --write");
         assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));

@@ -2,7 +2,7 @@
 //!
 //! What is compared with is installed here, each in an environment of its own; peers/ has the programs that measure.
 
-use crate::args::{Bench, Peer, Science};
+use crate::args::{Bench, Detect, Peer};
 use crate::board::Board;
 use crate::jupyter;
 use crate::place::Place;
@@ -64,9 +64,9 @@ pub fn kernel(place: &Place, environment: &Path, bench: &Bench) -> Result<Comman
     Ok(python)
 }
 
-/// The command that measures a part of the library, with a plan of what to run.
-pub fn science(place: &Place, environment: &Path, asked: &Science) -> Result<Command, String> {
-    let folder = place.dot.join("bench").join(&asked.what);
+/// The command that measures how well defects are found, with a plan of what to run.
+pub fn detect(place: &Place, environment: &Path, asked: &Detect) -> Result<Command, String> {
+    let folder = place.dot.join("bench/detect");
     let shared = place.cache.join("bench");
     for made in [&folder, &shared] {
         fs::create_dir_all(made).map_err(|error| format!("{}: {error}", made.display()))?;
@@ -91,7 +91,7 @@ pub fn science(place: &Place, environment: &Path, asked: &Science) -> Result<Com
     let file = folder.join("plan.json");
     write_whole(&file, &format!("{plan:#}\n"))?;
     let mut python = jupyter::python(place, environment);
-    let program = place.clone.join(format!("peers/bench_{}.py", asked.what));
+    let program = place.clone.join("peers/bench_detect.py");
     python.env("PYTHONUNBUFFERED", "1").arg(program).arg(file);
     Ok(python)
 }

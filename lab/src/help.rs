@@ -18,7 +18,7 @@ Commands:
   test [--full]     set up, then check and test everything, notebooks included
   run NOTEBOOK      execute one notebook without a browser
   bench kernel      measure the kernel beside a stock Rust kernel and Python's
-  bench detect      measure how well defects are found, beside other programs; also classify, dynamics, markov
+  bench detect      measure how well defects are found, beside other programs
   dataset NAME      make a dataset from its seed
   repl              the prelude in a terminal
   kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
@@ -70,10 +70,10 @@ time. A round takes about 3 minutes. Leave the machine alone meanwhile.
   --drop-caches     empty the page cache before every start (needs root)
   --write           put the tables into benches/README.md
 
-Usage: cargo lab bench detect|classify|dynamics|markov [--seeds N] [--minutes N] [--movies N] [--without peers] [--write]
+Usage: cargo lab bench detect [--seeds N] [--minutes N] [--movies N] [--without peers] [--write]
 
-Measures that part of the library on simulated movies, whose truth is known, beside the programs that are used for it
-today. Results are kept under .atomotion/bench by what they depend on: a run that was stopped goes on where it was.
+Measures how well defects are found in simulated movies, whose truth is known, beside the limit that the noise sets and
+beside other programs. All of it takes a day; ours alone two hours. Results are kept under .atomotion/bench by what they depend on: a run that was stopped goes on where it was.
 
   --seeds N         seeds of every comparison with another program (3)
   --minutes N       longest training of another program (20)

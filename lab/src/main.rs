@@ -57,9 +57,9 @@ fn act(action: Action) -> Result<bool, String> {
             let mut measure = bench::kernel(&place, &environment, &asked)?;
             Err(process::turn_into(&mut measure))
         }
-        Action::BenchScience(asked) => {
+        Action::BenchDetect(asked) => {
             let environment = setup::set_up(&place)?;
-            let mut measure = bench::science(&place, &environment, &asked)?;
+            let mut measure = bench::detect(&place, &environment, &asked)?;
             Err(process::turn_into(&mut measure))
         }
         Action::Dataset { name } => {

@@ -36,6 +36,7 @@ pub mod error;
 pub mod figure;
 mod file;
 mod filter;
+mod fourier;
 pub mod markov;
 pub mod movie;
 pub mod prelude;

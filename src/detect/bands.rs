@@ -1,10 +1,9 @@
 //! The periodic part of an image by Fourier transforms, whatever the number of its waves.
 
 use super::filter::handy;
-use super::lattice::fft2;
 use super::rows::Rows;
+use crate::fourier::Fourier;
 use ndarray::{Array2, Zip, s};
-use rustfft::num_complex::Complex32;
 
 /// Standard deviation of the window in which the lattice counts as one, in periods: that of the labels.
 pub(super) const WINDOW_PERIODS: f64 = 2.5;
@@ -14,11 +13,11 @@ pub(super) const WINDOW_PERIODS: f64 = 2.5;
 /// To demodulate a wave, smooth it and put it back is to keep a Gaussian band of the spectrum around it. The weights of the
 /// normalised convolution are the same for all waves, so that all bands are kept at once. Beyond the border nothing is
 /// counted.
-#[derive(Clone, Debug)]
 pub(super) struct Bands {
     size: (usize, usize),
-    padded: (usize, usize),
     window: f64,
+    fourier: Fourier,
+    /// Of half a spectrum, `[kx, ky]`.
     kept: Array2<f32>,
     /// What the window sees of the image at each pixel, to be divided by.
     norm: Array2<f32>,
@@ -30,7 +29,10 @@ impl Bands {
     pub(super) fn new(size: (usize, usize), waves: &[[f64; 2]], window: f64) -> Bands {
         let room = (4.0 * window).ceil() as usize;
         let padded = (handy(size.0 + room), handy(size.1 + room));
-        let mut bands = Bands { size, padded, window, kept: bands(waves, padded, window), norm: Array2::ones(size) };
+        let whole = bands(waves, padded, window);
+        let kept = Array2::from_shape_fn((padded.1 / 2 + 1, padded.0), |(kx, ky)| whole[[ky, kx]]);
+        let fourier = Fourier::new(padded.0, padded.1);
+        let mut bands = Bands { size, window, fourier, kept, norm: Array2::ones(size) };
         let seen = bands.filtered(&bands.slow(), &Array2::ones(size));
         bands.norm = seen.mapv(|n| 1.0 / n.max(1e-6));
         bands
@@ -61,20 +63,20 @@ impl Bands {
         rows.seen(&lattice)
     }
 
-    /// The window's transform.
+    /// The window's transform, of half a spectrum.
     fn slow(&self) -> Array2<f32> {
-        Array2::from_shape_fn(self.padded, |at| bell(&[0.0, 0.0], at, self.padded, self.window))
+        let padded = (self.fourier.height, self.fourier.width);
+        Array2::from_shape_fn(self.kept.dim(), |(kx, ky)| bell(&[0.0, 0.0], (ky, kx), padded, self.window))
     }
 
     fn filtered(&self, filter: &Array2<f32>, image: &Array2<f32>) -> Array2<f32> {
-        let mut data = Array2::from_elem(self.padded, Complex32::default());
         let (h, w) = self.size;
-        Zip::from(data.slice_mut(s![..h, ..w])).and(image).for_each(|d, &v| d.re = v);
-        fft2(&mut data, false);
-        let scale = 1.0 / data.len() as f32;
-        Zip::from(&mut data).and(filter).for_each(|d, f| *d *= f * scale);
-        fft2(&mut data, true);
-        data.slice(s![..h, ..w]).mapv(|c| c.re)
+        let mut padded = Array2::zeros((self.fourier.height, self.fourier.width));
+        padded.slice_mut(s![..h, ..w]).assign(image);
+        let scale = 1.0 / padded.len() as f32;
+        let mut spectrum = self.fourier.forward(&padded);
+        Zip::from(&mut spectrum).and(filter).for_each(|d, f| *d *= f * scale);
+        self.fourier.inverse(spectrum).slice(s![..h, ..w]).to_owned()
     }
 }
 

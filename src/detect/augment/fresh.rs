@@ -4,6 +4,7 @@
 use super::super::backdrop::Backdrop;
 use super::super::bands::Bands;
 use super::super::gain::Gain;
+use super::super::periodicity::disc;
 use super::super::plant::{Bed, Planting, Soil};
 use super::super::rows::{Row, Rows};
 use super::super::training::levels;
@@ -12,6 +13,9 @@ use ndarray::{Array2, ArrayViewMut2, s};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
+
+/// Radius of what a defect changes of a frame, in periods.
+const LABEL_PERIODS: f64 = 0.5;
 
 /// The labelled frame without defects, and what noise it has.
 #[derive(Clone, Debug)]
@@ -44,8 +48,11 @@ impl Fresh {
     pub(super) fn of(canvas: &Canvas, bands: Option<&Bands>) -> Option<Fresh> {
         let (image, soil, period) = (&canvas.image, canvas.soil.as_ref()?, canvas.period);
         let clean = soil.expected.clone();
-        let mut weight = canvas.weight.clone();
-        canvas.targets.iter().for_each(|target| weight.zip_mut_with(target, |w, &t| *w *= 1.0 - t));
+        // Only what is surely no noise is left out: without its strongest places noise would seem weaker than it is.
+        let mut weight = Array2::ones(image.dim());
+        for &(y, x) in &canvas.labels {
+            disc(&mut weight, y, x, (LABEL_PERIODS * period) as f32, |w| *w = 0.0);
+        }
         let mut rows = Rows::alike(image.nrows());
         rows.fit(image, &clean, &weight, (0.25 * period) as f32);
         let mut residual = (image - &rows.seen(&clean)) * &weight;

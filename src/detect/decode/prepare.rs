@@ -11,7 +11,7 @@ use ndarray::Array2;
 use std::sync::Arc;
 
 /// How frames are prepared, the same for all frames of a movie.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Preparation {
     /// Frames are binned by this.
     pub bin: usize,

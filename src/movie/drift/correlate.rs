@@ -8,8 +8,8 @@
 //! frequency alike; in frames of a count a pixel nearly all of them are noise. Beside the lattice's peaks, which say
 //! where the lattice is but not which period, the sum holds all that is not periodic, which does.
 
-use super::fourier::{Fourier, Spectrum, frequency};
 use crate::filter::{handy, median};
+use crate::fourier::{Fourier, Spectrum, frequency};
 use crate::movie::operations::interpolate::taps;
 use ndarray::{Array2, Zip};
 use rayon::prelude::*;

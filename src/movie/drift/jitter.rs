@@ -1,9 +1,9 @@
 //! Scan lines that begin too early or too late: how far each lies from where it should, and the lines moved back.
 
 use super::MeasuredDrift;
-use super::fourier::Fourier;
 use super::rows::{self, STEP_PX};
 use crate::error::{Error, Result, check, setters};
+use crate::fourier::Fourier;
 use crate::movie::operations::interpolate::part;
 use crate::movie::{Calibration, FrameSource, Movie};
 use crate::progress::{EARLIER, Progress, Reporter, stop_if_asked};

@@ -2,7 +2,6 @@
 
 mod align;
 mod correlate;
-mod fourier;
 mod jitter;
 mod rows;
 

@@ -1,6 +1,6 @@
 //! How likely every row of a frame is at every place along x, and what that says of all rows.
 
-use super::fourier::{Fourier, frequency};
+use crate::fourier::{Fourier, frequency};
 use crate::movie::operations::interpolate::{part, taps};
 use ndarray::{Array2, Zip, s};
 use rayon::prelude::*;

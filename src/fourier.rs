@@ -7,26 +7,26 @@ use rustfft::{Fft, FftPlanner};
 use std::sync::Arc;
 
 /// `[kx, ky]`, kx from 0 to half the width: columns first, because that is how the second pass leaves them.
-pub(super) type Spectrum = Array2<Complex32>;
+pub(crate) type Spectrum = Array2<Complex32>;
 
 /// Columns that are gathered from rows at once, or rows from columns: what is read of each fills a line of the cache. Even,
 /// since rows go in pairs.
 const TOGETHER: usize = 8;
 
-pub(super) struct Fourier {
-    pub(super) height: usize,
-    pub(super) width: usize,
+pub(crate) struct Fourier {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
     along_rows: [Arc<dyn Fft<f32>>; 2],
     along_columns: [Arc<dyn Fft<f32>>; 2],
 }
 
 /// Frequency of bin `i` of `n`, in cycles a pixel.
-pub(super) fn frequency(i: usize, n: usize) -> f64 {
+pub(crate) fn frequency(i: usize, n: usize) -> f64 {
     (if 2 * i > n { i as f64 - n as f64 } else { i as f64 }) / n as f64
 }
 
 impl Fourier {
-    pub(super) fn new(height: usize, width: usize) -> Fourier {
+    pub(crate) fn new(height: usize, width: usize) -> Fourier {
         let mut planner = FftPlanner::new();
         let mut both = |n| [planner.plan_fft_forward(n), planner.plan_fft_inverse(n)];
         Fourier { height, width, along_rows: both(width), along_columns: both(height) }
@@ -36,17 +36,17 @@ impl Fourier {
         self.width / 2 + 1
     }
 
-    pub(super) fn zeros(&self) -> Spectrum {
+    pub(crate) fn zeros(&self) -> Spectrum {
         Array2::zeros((self.half(), self.height))
     }
 
     /// Not normalised.
-    pub(super) fn forward(&self, image: &Array2<f32>) -> Spectrum {
+    pub(crate) fn forward(&self, image: &Array2<f32>) -> Spectrum {
         self.forward_to(image, self.half(), |_, _, v| v)
     }
 
     /// The transform up to a frequency along x, the first columns, of what `value` makes of y, x and the pixel there.
-    pub(super) fn forward_to(
+    pub(crate) fn forward_to(
         &self,
         image: &Array2<f32>,
         columns: usize,
@@ -88,7 +88,7 @@ impl Fourier {
     }
 
     /// The sum over all frequencies, not normalised.
-    pub(super) fn inverse(&self, mut spectrum: Spectrum) -> Array2<f32> {
+    pub(crate) fn inverse(&self, mut spectrum: Spectrum) -> Array2<f32> {
         let (w, h) = (self.width, self.height);
         let all = spectrum.as_slice_mut().unwrap_or(&mut []);
         all.par_chunks_mut(h).for_each(|column| self.along_columns[1].process(column));

@@ -171,17 +171,24 @@ fn movie(
     let recording =
         Experiment::ws2().with_matter(matter.clone()).with_imaging(imaging).with_frames(FRAMES).simulate(seed)?;
     let (host_model, column_model) = (hosts()?, hopping(&matter, hops)?);
-    let mut around = recording.weights();
-    let mut read = None;
-    for _ in 0..2 {
-        let columns = recording.evidence(&COLUMNS, Around::Believed(around.view()))?;
+    // Hosts first, which scatter most; then the columns beside what is believed of them, and both once more.
+    let read_hosts = |around: &Array2<f64>| -> Result<_, Error> {
         let host = recording.evidence(&HOSTS, Around::Believed(around.view()))?;
-        let host_posterior = host_model.posterior(&host.log_ratio)?;
-        let column_posterior = column_model.posterior(&columns.log_ratio, &columns.neighbours)?;
-        around = believed(&recording, &[(&host, &host_posterior, &HOSTS), (&columns, &column_posterior, &COLUMNS)]);
-        read = Some((host, host_posterior, columns, column_posterior));
-    }
-    let Some((host, host_posterior, columns, column_posterior)) = read else { return Ok(vec![]) };
+        let posterior = host_model.posterior(&host.log_ratio)?;
+        Ok((host, posterior))
+    };
+    let read_columns = |around: &Array2<f64>| -> Result<_, Error> {
+        let columns = recording.evidence(&COLUMNS, Around::Believed(around.view()))?;
+        let posterior = column_model.posterior(&columns.log_ratio, &columns.neighbours)?;
+        Ok((columns, posterior))
+    };
+    let (host, posterior) = read_hosts(&recording.weights())?;
+    let around = believed(&recording, &[(&host, &posterior, &HOSTS)]);
+    let (columns, column_posterior) = read_columns(&around)?;
+    let around = believed(&recording, &[(&host, &posterior, &HOSTS), (&columns, &column_posterior, &COLUMNS)]);
+    let (host, host_posterior) = read_hosts(&around)?;
+    let around = believed(&recording, &[(&host, &host_posterior, &HOSTS), (&columns, &column_posterior, &COLUMNS)]);
+    let (columns, column_posterior) = read_columns(&around)?;
     // The limits know what else stands around.
     let truly = recording.evidence(&COLUMNS, Around::Truth)?;
     let column_limit = column_model.movie_limit(
@@ -308,7 +315,7 @@ fn errors(called: &[Array2<f64>], observed: &[Array2<f64>], truth: &[Vec<usize>]
 
 fn tracks(seed: u64) -> Result<(), Error> {
     let mut matter = matter(0.15);
-    matter.composition.single = 0.03;
+    (matter.composition.single, matter.composition.double) = (0.03, 0.0);
     let names =
         ["Mo_W", "Mo_W+V_S/0", "Mo_W+V_S/1", "Mo_W+V_S/2", "Mo_W+2V_S/0", "Mo_W+2V_S/1", "Mo_W+2V_S/2", "Mo_W+3V_S"];
     let states = States::of(&matter.crystal).select(&names)?;

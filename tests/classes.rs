@@ -117,7 +117,8 @@ fn species_are_told_apart_at_true_places() {
 #[test]
 fn classes_are_found_and_numbered_by_size() {
     let (defects, truth) = spots(400, &PLACES, 0.5, 1);
-    let methods: Vec<(&str, Box<dyn Fn() -> Classes + '_>)> = vec![
+    type Method<'a> = (&'a str, Box<dyn Fn() -> Classes + 'a>);
+    let methods: Vec<Method> = vec![
         ("k-means", Box::new(|| KMeans::new(3).fit(&defects).unwrap())),
         ("full", Box::new(|| GaussianMixture::new(3).fit(&defects).unwrap())),
         ("tied", Box::new(|| GaussianMixture::new(3).with_covariance(Covariance::Tied).fit(&defects).unwrap())),

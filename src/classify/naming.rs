@@ -106,7 +106,7 @@ impl Classes {
         let labels = self.labels()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seeded("name_classes", seed));
         let mut species = self.species.clone();
-        for class in 0..self.len() {
+        for (class, name) in species.iter_mut().enumerate() {
             let rows: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] as usize == class).collect();
             if rows.is_empty() {
                 continue;
@@ -120,7 +120,7 @@ impl Classes {
             let of_class = self.means.index_axis(Axis(0), class);
             let less: Vec<f32> = of_class.iter().zip(&mean).map(|(a, b)| a - b).collect();
             let likeness = correlation(&less, directions.row(best).to_vec().as_slice());
-            species[class] = Some(Naming { species: motifs.motifs[best].species.clone(), confidence, likeness });
+            *name = Some(Naming { species: motifs.motifs[best].species.clone(), confidence, likeness });
         }
         self.with_species(species)
     }

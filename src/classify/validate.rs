@@ -91,12 +91,12 @@ impl Classes {
     pub fn cross_validated(&self, method: &impl Sort) -> Result<CrossValidated> {
         let patches = self.defects.patches();
         let all = self.labels()?;
-        let (n, h, w) = patches.dim();
+        let (_, h, w) = patches.dim();
         let overall = patches.mean_axis(Axis(0)).unwrap_or_default();
         let mut means = Array3::zeros((self.len(), h, w));
         let mut counts = [vec![], vec![]];
         let mut choices = vec![];
-        for half in 0..2 {
+        for (half, counted) in counts.iter_mut().enumerate() {
             // The other half of the pixels says nothing: every patch has the same there.
             let mut seen = patches.clone();
             for ((_, y, x), v) in seen.indexed_iter_mut() {
@@ -110,8 +110,8 @@ impl Classes {
             let mut count = vec![0; self.len()];
             let mut sums = Array3::<f64>::zeros((self.len(), h, w));
             let classes: Vec<Option<u32>> = labels.iter().map(|&l| to[l as usize]).collect();
-            for row in 0..n {
-                let Some(class) = classes[row] else { continue };
+            for (row, class) in classes.iter().enumerate() {
+                let Some(class) = *class else { continue };
                 count[class as usize] += 1;
                 let mut sum = sums.index_axis_mut(Axis(0), class as usize);
                 sum.zip_mut_with(&patches.index_axis(Axis(0), row), |s, &v| *s += f64::from(v));
@@ -121,7 +121,7 @@ impl Classes {
                     means[[class, y, x]] = (v / count[class].max(1) as f64) as f32;
                 }
             }
-            counts[half] = count;
+            *counted = count;
             choices.push(classes.into_iter().map(|c| c.unwrap_or(u32::MAX)).collect::<Vec<u32>>());
         }
         Ok(CrossValidated { means, counts, likeness: adjusted_rand(&choices[0], &choices[1]) })

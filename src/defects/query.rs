@@ -18,7 +18,6 @@ impl Defects {
     /// defects.lazy().group_by([col("class")]).agg([col("probability").mean()]).collect()?;
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn lazy(&self) -> LazyFrame {
         self.table().clone().lazy()
     }

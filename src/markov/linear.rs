@@ -119,6 +119,7 @@ fn wilkinson(h: &[Vec<Complex>], last: usize) -> Complex {
 }
 
 /// One shifted QR step of the rows and columns from `start` to `end`.
+#[allow(clippy::needless_range_loop)] // two rows at once
 fn turn(h: &mut [Vec<Complex>], start: usize, end: usize, shift: Complex) {
     for (k, row) in h.iter_mut().enumerate().take(end).skip(start) {
         row[k] = row[k].minus(shift);

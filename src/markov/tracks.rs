@@ -34,12 +34,12 @@ impl Rows {
     fn by_track(&self) -> Result<BTreeMap<u32, BTreeMap<u32, usize>>> {
         let mut tracks: BTreeMap<u32, BTreeMap<u32, usize>> = BTreeMap::new();
         for row in 0..self.track.len() {
-            if let (Some(track), Some(frame)) = (self.track[row], self.frame[row]) {
-                if tracks.entry(track).or_default().insert(frame, row).is_some() {
-                    return Err(Error::data(format!(
-                        "track {track} has two rows in frame {frame}: one defect is in one place"
-                    )));
-                }
+            if let (Some(track), Some(frame)) = (self.track[row], self.frame[row])
+                && tracks.entry(track).or_default().insert(frame, row).is_some()
+            {
+                return Err(Error::data(format!(
+                    "track {track} has two rows in frame {frame}: one defect is in one place"
+                )));
             }
         }
         if tracks.is_empty() {

@@ -237,7 +237,7 @@ fn impossible() -> Error {
 fn distribution<'a>(values: impl Iterator<Item = &'a f64>) -> bool {
     let mut sum = 0.0;
     for v in values {
-        if !(*v >= 0.0) {
+        if v.is_nan() || *v < 0.0 {
             return false;
         }
         sum += v;

@@ -62,6 +62,7 @@ pub(super) fn paths(life: &Life, gain: ArrayView3<f64>, neighbours: &[Vec<usize>
     let mut scales = vec![0.0; frames];
     let (mut f, mut scratch) = (Array2::zeros((sites, kinds)), Array2::zeros((sites, kinds)));
     let (mut none, mut gone, mut scale) = (1.0, 0.0, 0.0_f64);
+    #[allow(clippy::needless_range_loop)] // of several arrays
     for t in 0..frames {
         if t == 0 {
             f.rows_mut().into_iter().for_each(|mut row| row.iter_mut().zip(life.start).for_each(|(v, p)| *v = *p));

@@ -3,8 +3,8 @@
 use super::View;
 use crate::error::{Result, check};
 use crate::progress::stop_if_asked;
-use crate::simulate::{Column, Recording};
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use crate::simulate::{Column, Occupant, Recording, Specimen};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
 /// What may stand at the sites of a kind: name and column of each species, the perfect crystal's first.
@@ -17,7 +17,7 @@ pub enum Around<'a> {
     Perfect,
     /// What does stand there, in its relaxed place: what only an ideal observer knows.
     Truth,
-    /// What is believed: weight (that of a W atom is 1) of each site (column) in each frame (row), as
+    /// What is believed, with its neighbours relaxed accordingly: weight (that of a W atom is 1) of each site (column) in each frame (row), as
     /// [`Recording::weights`] gives it.
     Believed(ArrayView2<'a, f64>),
 }
@@ -48,7 +48,7 @@ impl Recording {
         let sites = self.evolution.sites();
         let perfect = (0..sites.len()).map(|s| {
             let kind = &crystal.sublattices[usize::from(sites.sublattice[s])];
-            self.scan.imaging.weight(crate::simulate::Occupant::Perfect.atoms(kind, crystal.adatom))
+            self.scan.imaging.weight(Occupant::Perfect.atoms(kind, crystal.adatom))
         });
         let row = ndarray::Array1::from_iter(perfect);
         row.broadcast((self.movie.len(), row.len())).map_or_else(|| Array2::zeros((0, 0)), |rows| rows.to_owned())
@@ -72,7 +72,7 @@ impl Recording {
         let (crystal, all) = (&self.evolution.matter().crystal, self.evolution.sites());
         let perfect = |s: usize| {
             let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
-            crate::simulate::Occupant::Perfect.atoms(kind, crystal.adatom)
+            Occupant::Perfect.atoms(kind, crystal.adatom)
         };
         let sites: Vec<usize> = (0..all.len()).filter(|&s| perfect(s) == candidates[0].1).collect();
         check(
@@ -96,7 +96,7 @@ impl Recording {
         let truth = Array2::from_shape_fn((frames, n), |(f, i)| {
             let specimen = self.evolution.specimen(f);
             let atoms = specimen.column(crystal, all, sites[i]);
-            let hole = specimen.occupant(sites[i]) == crate::simulate::Occupant::Hole;
+            let hole = specimen.occupant(sites[i]) == Occupant::Hole;
             if hole { m } else { candidates.iter().position(|c| c.1 == atoms).unwrap_or(m) }
         });
         let species = candidates.iter().map(|c| c.0.to_owned()).collect();
@@ -108,6 +108,28 @@ impl Recording {
             truth,
             shown,
         })
+    }
+
+    /// Where sites are if at each stands what its weight is nearest to: neighbours of defects relax.
+    fn believed_places(&self, weights: ArrayView1<f64>) -> Vec<[f64; 2]> {
+        let matter = self.evolution.matter();
+        let (crystal, all) = (&matter.crystal, self.evolution.sites());
+        let mut specimen = Specimen::perfect(all);
+        for (s, weight) in weights.iter().enumerate() {
+            let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
+            let near = |o: &Occupant| libm::fabs(self.scan.imaging.weight(o.atoms(kind, crystal.adatom)) - weight);
+            let may: &[Occupant] = match (all.host[s], all.mobile[s]) {
+                (true, false) => &[Occupant::Perfect, Occupant::Dopant, Occupant::HostVacancy, Occupant::Adatom],
+                (false, true) if kind.per_column > 1 => {
+                    &[Occupant::Perfect, Occupant::Missing1, Occupant::Missing2, Occupant::Antisite]
+                }
+                _ => &[Occupant::Perfect, Occupant::Dopant, Occupant::Missing1],
+            };
+            let best = may.iter().min_by(|a, b| near(a).total_cmp(&near(b)));
+            specimen.occupant[s] = best.copied().unwrap_or_default();
+        }
+        let moved = matter.relaxation.displacements(all, &specimen);
+        (0..all.len()).map(|s| [all.y_nm[s] + moved[s][0], all.x_nm[s] + moved[s][1]]).collect()
     }
 
     fn evidence_of(
@@ -123,7 +145,16 @@ impl Recording {
         let ideal = |s: usize| [all.y_nm[s], all.x_nm[s]];
         let places = match around {
             Around::Truth => self.evolution.places(frame),
-            _ => (0..all.len()).map(ideal).collect(),
+            Around::Perfect => (0..all.len()).map(ideal).collect(),
+            Around::Believed(weights) => {
+                check(
+                    "around",
+                    format!("{:?}", weights.dim()),
+                    weights.dim() == (self.movie.len(), all.len()),
+                    "a weight for each frame and site",
+                )?;
+                self.believed_places(weights.row(frame))
+            }
         };
         let weights: Vec<f64> = match around {
             Around::Truth => {
@@ -133,15 +164,7 @@ impl Recording {
                     .collect()
             }
             Around::Perfect => self.weights().row(frame).to_vec(),
-            Around::Believed(weights) => {
-                check(
-                    "around",
-                    format!("{:?}", weights.dim()),
-                    weights.dim() == (self.movie.len(), all.len()),
-                    "a weight for each frame and site",
-                )?;
-                weights.row(frame).to_vec()
-            }
+            Around::Believed(weights) => weights.row(frame).to_vec(),
         };
         let expected = self.scan.expected_of(frame, &places, &weights)?;
         let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);

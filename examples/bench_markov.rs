@@ -125,8 +125,11 @@ fn columns_alone(hops: f64) -> Result<SiteModel, Error> {
     SiteModel::new(Chain::new(names, p, 5.0)?, Array1::from(COLUMN_START.to_vec()))
 }
 
+/// Evidence of the sites of one kind, what is believed of them, and what may stand there.
+type Part<'a> = (&'a SiteEvidence, &'a Array3<f64>, &'a [(&'a str, [u8; 3])]);
+
 /// Weights of all sites as they are believed.
-fn believed(recording: &Recording, parts: &[(&SiteEvidence, &Array3<f64>, &[(&str, [u8; 3])])]) -> Array2<f64> {
+fn believed(recording: &Recording, parts: &[Part]) -> Array2<f64> {
     let mut weights = recording.weights();
     let imaging = &recording.scan.imaging;
     for (evidence, posterior, candidates) in parts {

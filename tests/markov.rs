@@ -123,9 +123,9 @@ fn tracks_correct_classes_fill_gaps_and_say_why() {
     let errors = |of: &dyn Fn(&Reading, usize) -> Option<usize>| -> f64 {
         let mut wrong = (0.0, 0.0);
         for r in &read.readings {
-            for t in 0..r.rows.len() {
+            for (t, &true_state) in truth[r.track as usize].iter().enumerate().take(r.rows.len()) {
                 if let Some(state) = of(r, t) {
-                    wrong = (wrong.0 + f64::from(u8::from(state != truth[r.track as usize][t])), wrong.1 + 1.0);
+                    wrong = (wrong.0 + f64::from(u8::from(state != true_state)), wrong.1 + 1.0);
                 }
             }
         }

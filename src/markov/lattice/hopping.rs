@@ -57,6 +57,8 @@ pub struct HoppingVacancies {
 pub struct Vacancy {
     /// Probability that it exists.
     pub probability: f64,
+    /// The same as the logarithm of odds, which still tells surenesses apart where the probability is 1.
+    pub log_odds: f64,
     /// Frame and site to whose neighbourhood it is tied.
     pub tied: (usize, usize),
     /// Sites that it may visit.
@@ -217,7 +219,7 @@ impl HoppingVacancies {
         let anchor = Anchor { frame: tied.0, sites: (0..ties).collect() };
         let found = paths(&self.life(), gain.view(), &near, Some(&anchor));
         let probability = 1.0 / (1.0 + libm::exp(-found.log_odds));
-        Vacancy { probability, tied, sites, there: found.share * probability }
+        Vacancy { probability, log_odds: found.log_odds, tied, sites, there: found.share * probability }
     }
 
     /// Logarithm of the probability of the evidence against there being no vacancy, at the vacancies that were found: the
@@ -241,8 +243,7 @@ impl HoppingVacancies {
             v.add(&mut occupied, -1.0);
             // How sure the vacancy was stays, so that only its paths are compared.
             let again = self.follow(evidence, &occupied, neighbours, v.tied);
-            let odds = libm::log(again.probability / (1.0 - again.probability).max(1e-300));
-            sum += v.probability * odds;
+            sum += v.probability * again.log_odds;
             v.add(&mut occupied, 1.0);
         }
         Ok(sum)

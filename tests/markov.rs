@@ -34,26 +34,29 @@ const COMPLEXES: [&str; 8] =
     ["Mo_W", "Mo_W+V_S/0", "Mo_W+V_S/1", "Mo_W+V_S/2", "Mo_W+2V_S/0", "Mo_W+2V_S/1", "Mo_W+2V_S/2", "Mo_W+3V_S"];
 
 /// Physics from the table against kinetic Monte Carlo: the effective rates of a complex are those that its vacancies have
-/// one by one. Vacancies come from a surrounding of which physics knows only the mean.
+/// one by one. Dopants are few: a vacancy between two of them is held by both, which a state of one does not know.
 #[test]
 fn rates_from_the_table_are_those_of_the_simulation() {
-    let matter = lively();
+    let mut matter = lively();
+    matter.composition.dopant = 0.004;
     let states = States::of(&matter.crystal).select(&COMPLEXES).unwrap();
     let chain = Physics::of(&matter, &states).chain(5.0).unwrap();
-    let sequences = dopants(&matter, &states, 1);
+    let mut sequences = dopants(&matter, &states, 1);
+    for seed in 2..25 {
+        sequences.tracks.extend(dopants(&matter, &states, seed).tracks);
+    }
     let estimate =
         Estimation::default().with_prior(Some(chain.clone())).with_strength(0.1).of(&sequences, 5.0).unwrap();
     let at = |p: &Array2<f64>, from: &str, to: &str| p[[states.index(from).unwrap(), states.index(to).unwrap()]];
     let mean =
         |p: &Array2<f64>, of: &[(&str, &str)]| of.iter().map(|(a, b)| at(p, a, b)).sum::<f64>() / of.len() as f64;
-    let counted = &estimate.chain.probabilities;
     let turns: Vec<(&str, &str)> =
         (1..4).flat_map(|i| (1..4).filter(move |j| i != *j).map(move |j| (COMPLEXES[i], COMPLEXES[j]))).collect();
     let (leaves, comes): (Vec<_>, Vec<_>) = (1..4).map(|i| ((COMPLEXES[i], "Mo_W"), ("Mo_W", COMPLEXES[i]))).unzip();
-    // Some 300 turns, 200 arrivals and departures: 20 % is three standard errors. What leaves often comes back, and a
-    // surrounding is no reservoir: arrivals within a factor of 1.6.
-    for (name, which, within) in [("turns", &turns, 1.25), ("leaves", &leaves, 1.35), ("comes", &comes, 1.6)] {
-        let (physics, found) = (mean(&chain.probabilities, which), mean(counted, which));
+    // Turns within a factor of 1.5: the state lumps columns that lack one atom with those that lack both, which hardly
+    // turn. What leaves often comes back: a surrounding is no reservoir.
+    for (name, which, within) in [("turns", &turns, 1.5), ("leaves", &leaves, 1.35), ("comes", &comes, 1.6)] {
+        let (physics, found) = (mean(&chain.probabilities, which), mean(&estimate.chain.probabilities, which));
         println!("{name}: physics {physics:.5}, counted {found:.5}");
         assert!((physics / found).ln().abs() < f64::ln(within), "{name}: physics {physics:.5}, counted {found:.5}");
     }

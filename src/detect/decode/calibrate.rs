@@ -4,6 +4,7 @@ use super::super::augment::Canvas;
 use super::super::calibration::Calibration;
 use super::super::detector::Detector;
 use super::super::plant::Planting;
+use super::objects::usual;
 use super::{Decoding, standing_out};
 use crate::error::Result;
 use ndarray::{Array2, Array4, Axis, s};
@@ -17,7 +18,7 @@ const MOST_FRAMES: usize = 8;
 const MOST_PX: usize = 768;
 /// Where labels are rarer than this they say little about how rare defects are.
 const LEAST_RATE: f64 = 0.003;
-/// What the map must say to be looked at.
+/// How far above what the map says of most places, towards 1, it must be for a place to be looked at.
 const FLOOR: f64 = 0.08;
 
 impl Detector {
@@ -56,9 +57,10 @@ impl Detector {
         let (h, w) = (h / step * step, w / step * step);
         let stack = Array4::from_shape_fn((1, planes.len(), h, w), |(_, p, y, x)| planes[p][[y, x]]);
         let maps = self.uncalibrated(&stack)?.mean.index_axis_move(Axis(0), 0);
-        let decoding = Decoding::default().with_threshold(FLOOR);
         let mut judged = vec![];
         for (c, map) in maps.axis_iter(Axis(0)).enumerate() {
+            let low = f64::from(usual(map));
+            let decoding = Decoding::default().with_threshold((low + FLOOR * (1.0 - low)).min(0.95));
             let rest = planes.get(1).map(|rest| standing_out(&rest.slice(s![..h, ..w]).to_owned(), c, channels));
             let target: &Array2<f32> = &made.targets[c.min(channels - 1)];
             for object in decoding.objects(map, rest.as_ref().map(Array2::view), canvas.period) {

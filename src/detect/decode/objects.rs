@@ -1,7 +1,7 @@
 //! From a probability map to defects: connected regions, those of touching defects split.
 
 use super::super::components::components;
-use super::super::filter::gaussian;
+use super::super::filter::{gaussian, median};
 use super::Decoding;
 use ndarray::{Array2, ArrayView2, s};
 
@@ -31,7 +31,7 @@ const OF_STRONGEST: f32 = 0.25;
 impl Decoding {
     /// The defects of a map, with probability-weighted centres, at least as far inside as the edge rule says.
     ///
-    /// A region goes down to half of the threshold, and must reach it: so it has a middle. Where `rest` tells how much a place
+    /// A region goes half way down from the threshold to what the map says of most places, and must reach it: so it has a middle. Where `rest` tells how much a place
     /// stands out, larger for what is searched, it decides which regions are several defects: the map of neighbouring ones is
     /// one plateau.
     pub(super) fn objects(&self, map: ArrayView2<f32>, rest: Option<ArrayView2<f32>>, period: f64) -> Vec<Object> {
@@ -39,7 +39,8 @@ impl Decoding {
         let (h, w) = (map.nrows() as f32 - 1.0, map.ncols() as f32 - 1.0);
         let one = std::f64::consts::PI * (DISC_PERIODS * period).powi(2);
         let threshold = self.threshold as f32;
-        components(&map.mapv(|p| p >= 0.5 * threshold))
+        let least = 0.5 * (threshold + usual(map).min(threshold));
+        components(&map.mapv(|p| p >= least))
             .into_iter()
             .flat_map(|pixels| {
                 let large = pixels.len() as f64 > 1.2 * one;
@@ -157,6 +158,11 @@ impl Decoding {
         }
         kept
     }
+}
+
+/// What a map says of most places: not 0 where a training was short.
+pub(super) fn usual(map: ArrayView2<f32>) -> f32 {
+    median(&mut map.slice(s![..;5, ..;5]).iter().copied().collect::<Vec<_>>())
 }
 
 fn root(of: &[usize], mut flood: usize) -> usize {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// use atomotion::markov::Chain;
-/// use ndarray::array;
+/// use atomotion::ndarray::array;
 /// let chain = Chain::new(vec!["V_S".into(), "V_2S".into()], array![[0.9, 0.1], [0.3, 0.7]], 5.0)?;
 /// assert!((chain.stationary()?[0] - 0.75).abs() < 1e-12);
 /// assert!((chain.first_passage_s()?[[0, 1]] - 50.0).abs() < 1e-9);

@@ -46,7 +46,7 @@ const DRAWS: usize = 4000;
 ///
 /// ```
 /// use atomotion::markov::{Chain, Sequences, contradictions};
-/// use ndarray::array;
+/// use atomotion::ndarray::array;
 /// let names = vec!["Mo_W".to_string(), "Mo_W+V_S".to_string()];
 /// let physics = Chain::new(names.clone(), array![[0.99, 0.01], [0.0, 1.0]], 5.0)?;
 /// let tracks = Sequences::from_states(names, &[vec![0, 1, 1, 0, 0, 0, 1]])?;

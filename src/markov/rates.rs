@@ -24,7 +24,7 @@ pub struct Step {
 ///
 /// ```
 /// use atomotion::markov::{RateFit, Step};
-/// use ndarray::array;
+/// use atomotion::ndarray::array;
 /// let steps: Vec<Step> = (0..200).map(|i| Step { from: 0, to: usize::from(i % 4 == 0), seconds: 5.0 }).collect();
 /// let fit = RateFit::default().of(&["V_S".into(), "V_2S".into()], &array![[0.0, 0.1], [0.0, 0.0]], &steps)?;
 /// assert!((fit.rates[[0, 1]] + libm_ln(0.75) / 5.0).abs() < 1e-3);

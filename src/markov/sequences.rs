@@ -20,7 +20,7 @@ pub struct Sequence {
 /// ```
 /// use atomotion::markov::Sequences;
 /// let sequences = Sequences::from_states(vec!["a".into(), "b".into()], &[vec![0, 0, 1, 1], vec![1, 1, 0]])?;
-/// assert_eq!(sequences.counts()[&1], ndarray::array![[1_u64, 1], [1, 2]]);
+/// assert_eq!(sequences.counts()[&1], atomotion::ndarray::array![[1_u64, 1], [1, 2]]);
 /// # Ok::<(), atomotion::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]

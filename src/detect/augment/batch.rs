@@ -5,7 +5,7 @@ use super::super::filter::robust;
 use super::super::plant::Bed;
 use super::Augment;
 use super::canvas::Canvas;
-use super::fresh::Made;
+use super::fresh::{From, Made};
 use super::pose::{Pose, mirror};
 use ndarray::{Array2, Array4, ArrayViewMut2, ArrayViewMut3, Axis, s};
 use rand::{Rng, SeedableRng};
@@ -45,7 +45,8 @@ impl Piece {
             let corner = (rows.start, columns.start);
             let (what, like) =
                 ((&augment.planting, canvas.targets.len()), (canvas.deviation, canvas.backdrop.as_ref()));
-            let Made { image, backdrop, targets, weight } = fresh.piece((rows, columns), what, like, rng);
+            let Made { image, backdrop, targets, weight } =
+                fresh.piece((rows, columns), what, like, From::Anywhere, rng);
             return Piece { image, backdrop, targets, weight, corner, whole: (h, w) };
         }
         let mut piece = Piece {

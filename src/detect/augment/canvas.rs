@@ -95,8 +95,9 @@ impl Canvas {
     /// with what crops of new noise are made of.
     pub(in super::super) fn with_backdrop(self, shown: bool) -> Canvas {
         let flat = (&self.image - &self.background) / self.deviation;
-        let bands = Reference::of(&self.image).map(|r| Bands::new(flat.dim(), &r.peaks, WINDOW_PERIODS * r.period));
-        let fresh = Fresh::of(&self, bands.as_ref());
+        let reference = Reference::of(&self.image);
+        let bands = reference.as_ref().map(|r| Bands::new(flat.dim(), &r.peaks, WINDOW_PERIODS * r.period));
+        let fresh = Fresh::of(&self, bands.as_ref(), reference.map(|r| r.basis));
         let backdrop = shown.then(|| Backdrop::of(&flat, bands.as_ref(), self.period));
         Canvas { backdrop, fresh, ..self }
     }

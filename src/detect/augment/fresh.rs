@@ -30,9 +30,21 @@ pub(in super::super) struct Fresh {
     noise: Gain,
     /// Standard deviation where noise does not grow with the level.
     least: f32,
+    /// Lattice vectors in pixels, `[y, x]`, where a lattice is known.
+    basis: Option<[[f64; 2]; 2]>,
     /// What the scan did to the rows.
     rows: Vec<Row>,
     soil: Soil,
+}
+
+/// Where a place's new noise comes from.
+#[derive(Clone, Copy, PartialEq)]
+pub(in super::super) enum From {
+    /// Anywhere: no place's noise is ever seen twice alike.
+    Anywhere,
+    /// The same place of other cells, whose noise is of the same kind: what the scan does to a bright column's flank stays
+    /// there.
+    LikePlaces,
 }
 
 /// What is made of a part of it, before noise and plants are normalised.
@@ -45,7 +57,7 @@ pub(in super::super) struct Made {
 
 impl Fresh {
     /// None where so little of the frame is free of labels that its noise cannot be told.
-    pub(super) fn of(canvas: &Canvas, bands: Option<&Bands>) -> Option<Fresh> {
+    pub(super) fn of(canvas: &Canvas, bands: Option<&Bands>, basis: Option<[[f64; 2]; 2]>) -> Option<Fresh> {
         let (image, soil, period) = (&canvas.image, canvas.soil.as_ref()?, canvas.period);
         let clean = soil.expected.clone();
         // Only what is surely no noise is left out: without its strongest places noise would seem weaker than it is.
@@ -64,6 +76,7 @@ impl Fresh {
         let fresh = Fresh {
             noise: soil.noise,
             least,
+            basis,
             rows: rows.each(),
             // Columns are edited before noise is drawn.
             soil: Soil { noise: Gain { gain: 0.0, ..soil.noise }, ..soil.clone() },
@@ -118,6 +131,7 @@ impl Fresh {
         (rows, columns): (Range<usize>, Range<usize>),
         (planting, channels): (&Planting, usize),
         (deviation, backdrop): (f32, Option<&Backdrop>),
+        from: From,
         rng: &mut ChaCha8Rng,
     ) -> Made {
         let part = |map: &Array2<f32>| map.slice(s![rows.clone(), columns.clone()]).to_owned();
@@ -139,18 +153,40 @@ impl Fresh {
                 row.without_level().show(lattice.row_mut(y));
             }
         }
-        self.add_noise(image.view_mut(), rng);
+        let shift = match (from, self.basis) {
+            (From::LikePlaces, Some(basis)) => self.shift_by_cells(basis, rng),
+            _ => (rng.gen_range(0..self.residual.nrows()) as i64, rng.gen_range(0..self.residual.ncols()) as i64),
+        };
+        self.add_noise(image.view_mut(), (rows.start, columns.start), shift);
         image = (image - part(&self.background)) / deviation;
         let backdrop = backdrop.zip(lattice).map(|(b, lattice)| Backdrop { lattice, noise: part(&b.noise) });
         Made { image, backdrop, targets, weight }
     }
 
-    /// The frame's own noise from elsewhere, as strong as it is here.
-    fn add_noise(&self, mut image: ArrayViewMut2<f32>, rng: &mut ChaCha8Rng) {
-        let (h, w) = self.residual.dim();
-        let (dy, dx) = (rng.gen_range(0..h), rng.gen_range(0..w));
+    /// The frame's own noise from elsewhere, as strong as it is here. Where that would lie outside the frame it comes from the
+    /// other side, and at last from where it is.
+    fn add_noise(&self, mut image: ArrayViewMut2<f32>, corner: (usize, usize), (dy, dx): (i64, i64)) {
+        let (h, w) = (self.residual.nrows() as i64, self.residual.ncols() as i64);
         for ((y, x), v) in image.indexed_iter_mut() {
-            *v += self.deviation(*v) * self.residual[[(y + dy) % h, (x + dx) % w]];
+            let (y, x) = ((y + corner.0) as i64, (x + corner.1) as i64);
+            let inside = |(y, x): &(i64, i64)| (0..h).contains(y) && (0..w).contains(x);
+            let places = [(y + dy, x + dx), (y - dy, x - dx)];
+            let (y, x) = places.into_iter().find(inside).unwrap_or((y.rem_euclid(h), x.rem_euclid(w)));
+            *v += self.deviation(*v) * self.residual[[y as usize, x as usize]];
         }
+    }
+
+    /// A shift by whole cells of the lattice, no farther than half the frame.
+    fn shift_by_cells(&self, [a, b]: [[f64; 2]; 2], rng: &mut ChaCha8Rng) -> (i64, i64) {
+        const TRIES: usize = 100;
+        let (h, w) = (self.residual.nrows() as f64, self.residual.ncols() as f64);
+        let most = (h.max(w) / a[0].hypot(a[1]).min(b[0].hypot(b[1])).max(1.0)) as i64;
+        let one = |_| {
+            let (n, m) = (rng.gen_range(-most..=most) as f64, rng.gen_range(-most..=most) as f64);
+            (n * a[0] + m * b[0], n * a[1] + m * b[1])
+        };
+        let fits = |(y, x): &(f64, f64)| y.abs() < 0.5 * h && x.abs() < 0.5 * w && y.hypot(*x) > 1.0;
+        let (y, x) = (0..TRIES).map(one).find(fits).unwrap_or_default();
+        (y.round() as i64, x.round() as i64)
     }
 }

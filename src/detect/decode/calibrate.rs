@@ -1,6 +1,6 @@
 //! Calibration: what is found in frames like the labelled one, in which every defect was planted.
 
-use super::super::augment::Canvas;
+use super::super::augment::{Canvas, From};
 use super::super::calibration::Calibration;
 use super::super::detector::Detector;
 use super::super::plant::Planting;
@@ -47,7 +47,8 @@ impl Detector {
         let (h, w) = fresh.size();
         let (h, w) = (h.min(MOST_PX), w.min(MOST_PX));
         let channels = canvas.targets.len();
-        let made = fresh.piece((0..h, 0..w), (planting, channels), (canvas.deviation, canvas.backdrop.as_ref()), rng);
+        let like = (canvas.deviation, canvas.backdrop.as_ref());
+        let made = fresh.piece((0..h, 0..w), (planting, channels), like, From::LikePlaces, rng);
         let mut planes = vec![made.image];
         if let Some(backdrop) = &made.backdrop {
             planes.push(backdrop.remainder(&planes[0], canvas.period));

@@ -221,7 +221,7 @@ mod tests {
     fn centres_are_subpixel() {
         let (middle, edge, small) = (blob(20.3, 31.6, 3.0), blob(1.0, 10.0, 3.0), blob(40.0, 12.0, 0.5));
         let map = Array2::from_shape_fn((64, 64), |(y, x)| middle(y, x).max(edge(y, x)).max(small(y, x)));
-        let found = Decoding::default().objects(map.view(), None, PERIOD);
+        let found = Decoding::default().with_threshold(0.5).objects(map.view(), None, PERIOD);
         assert_eq!(found.len(), 1);
         assert!((found[0].y - 20.3).abs() < 0.1 && (found[0].x - 31.6).abs() < 0.1);
         assert!(found[0].probability > 0.9 && found[0].area > 10);

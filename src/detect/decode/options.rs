@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Decoding {
     /// What is at least this probable is a defect. Probabilities are calibrated on frames like the labelled one, so that of what
-    /// has 0.5 half is true; F1 of faint defects is highest a little lower.
+    /// has 0.5 half is true; F1 of what is hard to see is highest at a lower one.
     pub threshold: f64,
     /// Defects of fewer (binned) pixels are dropped.
     pub min_area_px: usize,
@@ -40,7 +40,7 @@ pub struct Decoding {
 impl Default for Decoding {
     fn default() -> Self {
         Decoding {
-            threshold: 0.3,
+            threshold: 0.2,
             min_area_px: 4,
             edge_periods: 0.5,
             apart_periods: 0.4,

@@ -26,7 +26,7 @@ pub const NOT_DETECTED: &str = "not detected";
 ///
 /// ```
 /// use atomotion::markov::{Chain, Hidden};
-/// use ndarray::array;
+/// use atomotion::ndarray::array;
 /// let chain = Chain::new(vec!["Mo_W".into(), "Mo_W+V_S".into()], array![[0.98, 0.02], [0.05, 0.95]], 5.0)?;
 /// let hidden = Hidden::from_confusion(chain, array![[0.9, 0.1], [0.2, 0.8]], &[0.95, 0.9])?;
 /// // Seen as Mo_W, not seen at all, doubtful, Mo_W.
@@ -202,7 +202,7 @@ impl Chain {
     ///
     /// ```
     /// use atomotion::markov::Chain;
-    /// use ndarray::array;
+    /// use atomotion::ndarray::array;
     /// let chain = Chain::new(vec!["a".into(), "b".into()], array![[0.9, 0.1], [0.2, 0.8]], 1.0)?;
     /// let read = chain.smooth(&array![0.5, 0.5], &[array![[0.0, -3.0], [0.0, 0.0]]])?;
     /// let seen = 0.5 + 0.5 * (-3.0_f64).exp();

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// use atomotion::markov::HoppingVacancies;
-/// use ndarray::Array3;
+/// use atomotion::ndarray::Array3;
 /// // Six sites in a row, eight frames: one vacancy moves from site 1 to site 2 after frame 3.
 /// let neighbours: Vec<Vec<usize>> = (0..6_usize).map(|i| [i.checked_sub(1), Some(i + 1).filter(|n| *n < 6)].into_iter().flatten().collect()).collect();
 /// let mut evidence = Array3::zeros((8, 6, 2));

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 /// let names = vec!["W".to_string(), "Mo_W".to_string()];
 /// let model = SiteModel::new(Chain::new(names, atomotion::ndarray::Array2::eye(2), 5.0)?, array![0.98, 0.02])?;
 /// // Three frames, one site: each says by e to 3 that it is Mo.
-/// let mut evidence = Array3::zeros((3, 1, 2));
-/// evidence.slice_mut(atomotion::ndarray::s![.., .., 1]).fill(3.0);
+/// let evidence = Array3::from_shape_fn((3, 1, 2), |(_, _, kind)| 3.0 * kind as f64);
 /// let posterior = model.posterior(&evidence)?;
 /// let odds = 0.02 / 0.98 * (9.0_f64).exp();
 /// assert!((posterior[[0, 0, 1]] - odds / (1.0 + odds)).abs() < 1e-12);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// use atomotion::markov::{Chain, SiteModel};
 /// use atomotion::ndarray::{Array3, array};
 /// let names = vec!["W".to_string(), "Mo_W".to_string()];
-/// let model = SiteModel::new(Chain::new(names, atomotion::ndarray::Array2::eye(2), 5.0)?, array![0.98, 0.02])?;
+/// let model = SiteModel::new(Chain::new(names, array![[1.0, 0.0], [0.0, 1.0]], 5.0)?, array![0.98, 0.02])?;
 /// // Three frames, one site: each says by e to 3 that it is Mo.
 /// let evidence = Array3::from_shape_fn((3, 1, 2), |(_, _, kind)| 3.0 * kind as f64);
 /// let posterior = model.posterior(&evidence)?;

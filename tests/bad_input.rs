@@ -176,7 +176,8 @@ fn weights_that_are_not_a_detectors() {
 
 #[test]
 fn classes_that_cannot_be() {
-    let defects = &good().2;
+    let few = good().2.filter(&(0..good().2.len()).map(|i| i < 5).collect::<Vec<_>>()).unwrap();
+    let defects = &few;
     says(&message(KMeans::new(0).fit(defects)), &["classes = 0"]);
     says(&message(KMeans::new(6).fit(defects)), &["classes = 6", "at most the number of defects, 5"]);
     says(&message(GaussianMixture::new(0).fit(defects)), &["classes = 0"]);
@@ -188,7 +189,8 @@ fn classes_that_cannot_be() {
     says(&message(defects.filter(&[true])), &["1 values", "5 defects"]);
     let same = Defects::new(defects.table().clone(), Array3::ones((5, 8, 8)), 0.03).unwrap();
     says(&message(Pca::new(2).fit(&same)), &["the same"]);
-    says(&message(GaussianMixture::new(2).fit(&same)), &["the same"]);
+    // What cannot be told apart is one class.
+    assert_eq!(GaussianMixture::new(2).fit(&same).unwrap().len(), 1);
     let nan = Defects::new(defects.table().clone(), Array3::from_elem((5, 8, 8), f32::NAN), 0.03).unwrap();
     says(&message(KMeans::new(2).fit(&nan)), &["NaN"]);
 }

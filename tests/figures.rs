@@ -21,8 +21,8 @@ fn labels_as_svg_and_png() {
 fn every_figure_is_more_than_paper() {
     let movie = Ws2::default().with_size_px(128).with_frames(3).with_mo_fraction(0.05).simulate(3).unwrap().movie;
     let labels = PeriodicityBreak::default().label(&movie.frame(0).unwrap()).unwrap();
-    let detector = Detector::train(&labels, &Training::default().with_steps(40)).unwrap();
-    let defects = detector.find_with(&movie, &Decoding::default().with_threshold(0.2), &mut ()).unwrap();
+    let detector = Detector::train(&labels, &Training::default().with_steps(120)).unwrap();
+    let defects = detector.find_with(&movie, &Decoding::default().with_threshold(0.05), &mut ()).unwrap();
     let components = Pca::new(4).fit(&defects).unwrap();
     let classes = KMeans::new(2).fit(&defects).unwrap();
     let evidence = Evidence::default().with_surrogates(20).with_marked_fraction(0.05);

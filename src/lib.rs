@@ -44,6 +44,7 @@ pub mod progress;
 pub mod session;
 pub mod show;
 pub mod simulate;
+mod statistics;
 
 pub use error::{Error, Result};
 pub use session::session_info;

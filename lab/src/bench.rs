@@ -29,11 +29,7 @@ const PYTHON_SETUP: [&str; 2] = [
 
 /// The command that measures kernels, with a plan of what to run.
 pub fn kernel(place: &Place, environment: &Path, bench: &Bench) -> Result<Command, String> {
-    let folder = place.dot.join("bench/kernel");
-    let shared = place.cache.join("bench");
-    for made in [&folder, &shared] {
-        fs::create_dir_all(made).map_err(|error| format!("{}: {error}", made.display()))?;
-    }
+    let [folder, shared] = folders(place, "kernel")?;
     let mut kernels = vec![ours(place)];
     let mut left_out = Vec::new();
     let board = Board::new();
@@ -44,7 +40,6 @@ pub fn kernel(place: &Place, environment: &Path, bench: &Bench) -> Result<Comman
         }
     }
     drop(board);
-    let readme = if bench.write { place.clone.join("benches/README.md").display().to_string() } else { String::new() };
     let plan = json!({
         "command": bench.command(),
         "folder": folder,
@@ -54,28 +49,19 @@ pub fn kernel(place: &Place, environment: &Path, bench: &Bench) -> Result<Comman
         "drop_caches": bench.drop_caches,
         "warm": { "argv": [place.kernel(), "warm"], "socket": folder.join("warm") },
         "rustc": Rust::find(place)?.short(),
-        "readme": readme,
+        "readme": readme(place, bench.write),
         "left_out": left_out,
     });
-    let file = folder.join("plan.json");
-    write_whole(&file, &format!("{plan:#}\n"))?;
-    let mut python = jupyter::python(place, environment);
-    python.env("PYTHONUNBUFFERED", "1").arg(place.clone.join("peers/bench_kernel.py")).arg(file);
-    Ok(python)
+    program(place, environment, "bench_kernel.py", &folder, &plan)
 }
 
 /// The command that measures how well defects are found, with a plan of what to run.
 pub fn detect(place: &Place, environment: &Path, asked: &Detect) -> Result<Command, String> {
-    let folder = place.dot.join("bench/detect");
-    let shared = place.cache.join("bench");
-    for made in [&folder, &shared] {
-        fs::create_dir_all(made).map_err(|error| format!("{}: {error}", made.display()))?;
-    }
+    let [folder, shared] = folders(place, "detect")?;
     let board = Board::new();
     let peers = if asked.peers { Some(peers(place, &shared, &board)?) } else { None };
     drop(board);
     let number = |name: &str| asked.numbers.iter().find(|(n, _)| n == name).map(|(_, value)| *value);
-    let readme = if asked.write { place.clone.join("benches/README.md").display().to_string() } else { String::new() };
     let plan = json!({
         "command": asked.command(),
         "clone": place.clone,
@@ -86,13 +72,31 @@ pub fn detect(place: &Place, environment: &Path, asked: &Detect) -> Result<Comma
         "seeds": number("seeds").unwrap_or(3),
         "minutes": number("minutes").unwrap_or(20),
         "movies": number("movies"),
-        "readme": readme,
+        "readme": readme(place, asked.write),
     });
+    program(place, environment, "bench_detect.py", &folder, &plan)
+}
+
+/// Where a benchmark keeps what it makes, and where all keep what they install; both are made.
+fn folders(place: &Place, what: &str) -> Result<[PathBuf; 2], String> {
+    let both = [place.dot.join("bench").join(what), place.cache.join("bench")];
+    for made in &both {
+        fs::create_dir_all(made).map_err(|error| format!("{}: {error}", made.display()))?;
+    }
+    Ok(both)
+}
+
+/// The page that tables are put into; empty where they are not to be.
+fn readme(place: &Place, write: bool) -> String {
+    if write { place.clone.join("benches/README.md").display().to_string() } else { String::new() }
+}
+
+/// A program of peers/, with its plan in a file.
+fn program(place: &Place, environment: &Path, name: &str, folder: &Path, plan: &Value) -> Result<Command, String> {
     let file = folder.join("plan.json");
     write_whole(&file, &format!("{plan:#}\n"))?;
     let mut python = jupyter::python(place, environment);
-    let program = place.clone.join("peers/bench_detect.py");
-    python.env("PYTHONUNBUFFERED", "1").arg(program).arg(file);
+    python.env("PYTHONUNBUFFERED", "1").arg(place.clone.join("peers").join(name)).arg(file);
     Ok(python)
 }
 

@@ -73,7 +73,8 @@ time. A round takes about 3 minutes. Leave the machine alone meanwhile.
 Usage: cargo lab bench detect [--seeds N] [--minutes N] [--movies N] [--without peers] [--write]
 
 Measures how well defects are found in simulated movies, whose truth is known, beside the limit that the noise sets and
-beside other programs. All of it takes a day; ours alone two hours. Results are kept under .atomotion/bench by what they depend on: a run that was stopped goes on where it was.
+beside other programs. All of it takes a day; ours alone two hours. Results are kept under .atomotion/bench by what they
+depend on: a run that was stopped goes on where it was.
 
   --seeds N         seeds of every comparison with another program (3)
   --minutes N       longest training of another program (20)

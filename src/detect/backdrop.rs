@@ -26,6 +26,11 @@ impl Backdrop {
         Backdrop { lattice, noise }
     }
 
+    /// The same of what `part` takes of a map: some rows, a crop.
+    pub(super) fn mapped(&self, part: impl Fn(&Array2<f32>) -> Array2<f32>) -> Backdrop {
+        Backdrop { lattice: part(&self.lattice), noise: part(&self.noise) }
+    }
+
     /// What is left of an image in front of it, in standard deviations of the noise.
     pub(super) fn remainder(&self, flat: &Array2<f32>, period: f64) -> Array2<f32> {
         filtered(&(flat - &self.lattice), period) / &self.noise

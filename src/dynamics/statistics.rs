@@ -1,41 +1,20 @@
 //! The statistics that the room shares: distributions, intervals, corrections for many tests, a minimum.
 
+use crate::statistics::{beta_cdf, gamma_tails, ranked};
+
 /// Two-sided 95 %: this many standard deviations of a normal distribution.
 pub(super) const Z95: f64 = 1.959_963_984_540_054;
 /// 95 % point of chi-squared with one degree of freedom: half of it is how far a log-likelihood falls at the ends of a
 /// profile interval.
 pub(super) const CHI2_95: f64 = Z95 * Z95;
 
-/// Regularised lower incomplete gamma function P(a, x), by its series or its continued fraction (Lentz).
+/// Regularised lower incomplete gamma function P(a, x).
 pub(super) fn gamma_p(a: f64, x: f64) -> f64 {
-    if x <= 0.0 || a <= 0.0 {
-        return if a <= 0.0 { 1.0 } else { 0.0 };
+    match (a <= 0.0, x <= 0.0) {
+        (true, _) => 1.0,
+        (_, true) => 0.0,
+        _ => gamma_tails(a, x)[0],
     }
-    let front = (a * x.ln() - x - libm::lgamma(a)).exp();
-    if x < a + 1.0 {
-        let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
-        while term > 1e-16 * sum {
-            n += 1.0;
-            term *= x / n;
-            sum += term;
-        }
-        return (front * sum).min(1.0);
-    }
-    let mut b = x + 1.0 - a;
-    let (mut c, mut d) = (1e300, 1.0 / b);
-    let mut fraction = d;
-    for i in 1..100_000 {
-        let i = f64::from(i);
-        let numerator = -i * (i - a);
-        b += 2.0;
-        d = 1.0 / (numerator * d + b);
-        c = b + numerator / c;
-        fraction *= c * d;
-        if (c * d - 1.0).abs() < 1e-15 {
-            break;
-        }
-    }
-    (1.0 - front * fraction).max(0.0)
 }
 
 /// The x at which an increasing function reaches `target`, by bisection from 0.
@@ -90,7 +69,7 @@ pub(super) fn t95(degrees: f64) -> f64 {
     let mut t = z + first + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * v * v);
     let front = (libm::lgamma(0.5 * (v + 1.0)) - libm::lgamma(0.5 * v)).exp() / (v * std::f64::consts::PI).sqrt();
     for _ in 0..50 {
-        let below = 1.0 - 0.5 * beta_p(0.5 * v, 0.5, v / (v + t * t));
+        let below = 1.0 - 0.5 * beta_cdf(v / (v + t * t), 0.5 * v, 0.5);
         let density = front * (1.0 + t * t / v).powf(-0.5 * (v + 1.0));
         let step = (0.975 - below) / density;
         t = (t + step).max(0.0);
@@ -101,49 +80,9 @@ pub(super) fn t95(degrees: f64) -> f64 {
     t
 }
 
-/// Regularised incomplete beta function (continued fraction, Lentz).
-pub(super) fn beta_p(a: f64, b: f64, x: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return x.clamp(0.0, 1.0);
-    }
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - beta_p(b, a, 1.0 - x);
-    }
-    let front = (libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * x.ln() + b * (1.0 - x).ln()).exp() / a;
-    let (mut c, mut d) = (1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0)));
-    let mut fraction = d;
-    for m in 1..10_000 {
-        let m = f64::from(m);
-        for numerator in [
-            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)),
-        ] {
-            d = 1.0 / (1.0 + numerator * d);
-            c = 1.0 + numerator / c;
-            fraction *= c * d;
-        }
-        if (c * d - 1.0).abs() < 1e-15 {
-            break;
-        }
-    }
-    front * fraction
-}
-
-/// Holm's corrected p-values (Scandinavian Journal of Statistics 6, 65, 1979): the chance of even one false finding is kept.
-pub(super) fn holm(p: &[f64]) -> Vec<f64> {
-    let order = sorted(p);
-    let mut corrected = vec![1.0; p.len()];
-    let mut most = 0.0_f64;
-    for (rank, &i) in order.iter().enumerate() {
-        most = most.max((p.len() - rank) as f64 * p[i]).min(1.0);
-        corrected[i] = most;
-    }
-    corrected
-}
-
 /// Benjamini and Hochberg's (J. R. Statist. Soc. B 57, 289, 1995): the share of false findings among all is kept.
 pub(super) fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
-    let order = sorted(p);
+    let order = ranked(p);
     let mut corrected = vec![1.0; p.len()];
     let mut least = 1.0_f64;
     for (rank, &i) in order.iter().enumerate().rev() {
@@ -151,12 +90,6 @@ pub(super) fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
         corrected[i] = least;
     }
     corrected
-}
-
-fn sorted(p: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
-    order
 }
 
 /// Quantile of values, between the two nearest ones.
@@ -229,6 +162,7 @@ fn simplex(start: &[f64], step: f64, function: &mut impl FnMut(&[f64]) -> f64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::holm;
 
     /// Values of SciPy 1.17: `gamma.ppf`, `gamma.sf`, `t.ppf(0.975, …)`, `betainc`.
     #[test]
@@ -240,7 +174,7 @@ mod tests {
             (t95(1.0), 12.706_204_736_432_1),
             (t95(10.0), 2.228_138_851_964_94),
             (t95(1000.0), 1.962_339_080_689_8),
-            (beta_p(2.0, 3.0, 0.4), 0.524_8),
+            (beta_cdf(0.4, 2.0, 3.0), 0.524_8),
         ] {
             assert!((found / known - 1.0).abs() < 1e-7, "{found} against {known}");
         }

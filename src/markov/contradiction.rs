@@ -2,9 +2,10 @@
 
 use super::chain::Chain;
 use super::sequences::Sequences;
-use super::statistics::{binomial_p, draw, holm};
+use super::statistics::{binomial_p, draw};
 use crate::error::{Result, check};
 use crate::session::seeded;
+use crate::statistics::holm;
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -2,10 +2,11 @@
 
 use super::chain::Chain;
 use super::sequences::Sequences;
-use super::statistics::{beta_quantile, chi_squared_tail, draw};
+use super::statistics::{beta_quantile, draw};
 use crate::error::{Result, check, setters};
 use crate::progress::stop_if_asked;
 use crate::session::seeded;
+use crate::statistics::chi_squared_tail;
 use ndarray::{Array2, Array3, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -1,39 +1,8 @@
 //! Distributions that tests and intervals need.
 
+use crate::statistics::beta_cdf;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-
-/// Regularised incomplete beta function I_x(a, b), by Lentz's continued fraction.
-pub(crate) fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
-    if x <= 0.0 {
-        return 0.0;
-    }
-    if x >= 1.0 {
-        return 1.0;
-    }
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - beta_cdf(1.0 - x, b, a);
-    }
-    let front = libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x);
-    let safe = |v: f64| if v.abs() < 1e-300 { 1e-300 } else { v };
-    let (mut c, mut d) = (1.0, 1.0 / safe(1.0 - (a + b) * x / (a + 1.0)));
-    let mut f = d;
-    for m in 1..10_000 {
-        let m = f64::from(m);
-        for term in [
-            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)),
-        ] {
-            d = 1.0 / safe(1.0 + term * d);
-            c = safe(1.0 + term / c);
-            f *= c * d;
-        }
-        if (c * d - 1.0).abs() < 1e-15 {
-            break;
-        }
-    }
-    (libm::exp(front) / a * f).clamp(0.0, 1.0)
-}
 
 /// Where a beta distribution's cumulative probability is `p`: bisection, to double precision.
 pub(crate) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
@@ -60,38 +29,6 @@ pub(crate) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Upper tail of chi-squared: the incomplete gamma function by its series or its continued fraction.
-pub(crate) fn chi_squared_tail(value: f64, degrees: f64) -> f64 {
-    let (a, x) = (degrees / 2.0, value / 2.0);
-    if degrees <= 0.0 || x <= 0.0 {
-        return 1.0;
-    }
-    let front = libm::exp(a * libm::log(x) - x - libm::lgamma(a));
-    if x < a + 1.0 {
-        let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
-        while term > 1e-16 * sum {
-            n += 1.0;
-            term *= x / n;
-            sum += term;
-        }
-        return (1.0 - front * sum).max(0.0);
-    }
-    let mut b = x + 1.0 - a;
-    let (mut c, mut d) = (1e300, 1.0 / b);
-    let mut f = d;
-    for i in 1..100_000 {
-        let i = f64::from(i);
-        b += 2.0;
-        d = 1.0 / (-i * (i - a) * d + b);
-        c = b - i * (i - a) / c;
-        f *= c * d;
-        if (c * d - 1.0).abs() < 1e-15 {
-            break;
-        }
-    }
-    front * f
-}
-
 /// Two-sided p-value of `hits` in `trials` for a probability: twice the smaller tail, at most 1 (Clopper and Pearson's
 /// convention). Exact at the ends: a probability of 0 that was hit has 0.
 pub(crate) fn binomial_p(hits: u64, trials: u64, p: f64) -> f64 {
@@ -105,18 +42,6 @@ pub(crate) fn binomial_p(hits: u64, trials: u64, p: f64) -> f64 {
     let at_least = if hits == 0 { 1.0 } else { beta_cdf(p, k, n - k + 1.0) };
     let at_most = if hits == trials { 1.0 } else { 1.0 - beta_cdf(p, k + 1.0, n - k) };
     (2.0 * f64::min(at_least, at_most)).min(1.0)
-}
-
-/// Holm's correction of p-values for being many (Scand. J. Stat. 6, 65, 1979), in their order.
-pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|&i, &j| p[i].total_cmp(&p[j]));
-    let (mut out, mut before) = (vec![1.0; p.len()], 0.0_f64);
-    for (rank, &i) in order.iter().enumerate() {
-        before = before.max((p[i] * (p.len() - rank) as f64).min(1.0));
-        out[i] = before;
-    }
-    out
 }
 
 /// Draws an index by its probability.
@@ -138,6 +63,7 @@ pub(crate) fn draw(probabilities: impl Iterator<Item = f64>, rng: &mut ChaCha8Rn
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::{chi_squared_tail, holm};
 
     /// SciPy 1.17: beta.cdf, beta.ppf, chi2.sf, and the tails of binom.
     #[test]

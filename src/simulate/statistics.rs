@@ -13,43 +13,10 @@ pub(super) fn wilson(hits: u64, trials: u64) -> (f64, f64) {
     (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
 }
 
-/// Probability that chi-squared with so many degrees of freedom is at least `value`: the upper incomplete gamma function,
-/// by its series or its continued fraction (Lentz), whichever converges fast.
-pub(super) fn chi_squared_tail(value: f64, degrees: f64) -> f64 {
-    let (a, x) = (degrees / 2.0, value / 2.0);
-    if degrees <= 0.0 || x <= 0.0 {
-        return 1.0;
-    }
-    let front = libm::exp(a * libm::log(x) - x - libm::lgamma(a));
-    if x < a + 1.0 {
-        let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
-        while term > 1e-16 * sum {
-            n += 1.0;
-            term *= x / n;
-            sum += term;
-        }
-        return (1.0 - front * sum).max(0.0);
-    }
-    let mut b = x + 1.0 - a;
-    let (mut c, mut d) = (1e300, 1.0 / b);
-    let mut fraction = d;
-    for i in 1..100_000 {
-        let i = f64::from(i);
-        let numerator = -i * (i - a);
-        b += 2.0;
-        d = 1.0 / (numerator * d + b);
-        c = b + numerator / c;
-        fraction *= c * d;
-        if libm::fabs(c * d - 1.0) < 1e-15 {
-            break;
-        }
-    }
-    front * fraction
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::chi_squared_tail;
 
     /// Values of SciPy 1.17.1: `chi2.sf`, and `binomtest(5, 50).proportion_ci(method="wilson")`.
     #[test]

@@ -2,9 +2,10 @@
 
 use super::matter::Matter;
 use super::states::{STATES, State};
-use super::statistics::{chi_squared_tail, wilson};
+use super::statistics::wilson;
 use crate::error::{Result, check};
 use crate::session::seeded;
+use crate::statistics::chi_squared_tail;
 use ndarray::{Array2, Array3, Axis};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};

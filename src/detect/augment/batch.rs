@@ -51,7 +51,7 @@ impl Piece {
         }
         let mut piece = Piece {
             image: part(&canvas.image),
-            backdrop: canvas.backdrop.as_ref().map(|b| Backdrop { lattice: part(&b.lattice), noise: part(&b.noise) }),
+            backdrop: canvas.backdrop.as_ref().map(|b| b.mapped(part)),
             targets: canvas.targets.iter().map(part).collect(),
             weight: part(&canvas.weight),
             corner: (rows.start, columns.start),
@@ -128,8 +128,7 @@ impl Augment {
                 piece.mark(&pose, around, target, weight.index_axis_mut(Axis(0), 0));
                 let wide = |map: &Array2<f32>| piece.sampled(map, &pose, n + 2 * around);
                 let mut image = wide(&piece.image);
-                let mut backdrop =
-                    piece.backdrop.as_ref().map(|b| Backdrop { lattice: wide(&b.lattice), noise: wide(&b.noise) });
+                let mut backdrop = piece.backdrop.as_ref().map(|b| b.mapped(wide));
                 if !straight {
                     self.intensities(&mut image, backdrop.as_mut(), &mut rng);
                 }

@@ -116,7 +116,7 @@ impl Canvas {
         Canvas {
             image: part(&self.image),
             background: part(&self.background),
-            backdrop: self.backdrop.as_ref().map(|b| Backdrop { lattice: part(&b.lattice), noise: part(&b.noise) }),
+            backdrop: self.backdrop.as_ref().map(|b| b.mapped(part)),
             fresh: self.fresh.as_ref().map(|fresh| fresh.rows(rows.clone())),
             period: self.period,
             deviation: self.deviation,

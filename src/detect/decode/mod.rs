@@ -89,7 +89,7 @@ impl Detector {
 
     fn maps(&self, frame: &Frame) -> Result<Maps> {
         let mut preparation = self.preparation();
-        preparation.reference = preparation.reference_of(frame);
+        preparation.learn(frame);
         let prepared = preparation.frame(frame)?;
         let maps = self.engine(&Decoding::default(), |engine| engine.maps(&[&prepared.planes]))?;
         maps.into_iter().next().ok_or_else(|| Error::data("no frame was given"))

@@ -45,23 +45,23 @@ impl Preparation {
         let mut looks: Vec<usize> = (0..LOOKS).map(|i| i * last / (LOOKS - 1)).collect();
         looks.dedup();
         // A frame that cannot be read is an error when its turn comes.
-        let frames = looks.into_iter().filter_map(|i| movie.frame(i).ok());
-        self.reference = frames.filter_map(|f| self.reference_of(&f)).next();
-        self.bands = self.bands_of((movie.height() / self.bin, movie.width() / self.bin));
+        looks.into_iter().filter_map(|i| movie.frame(i).ok()).find(|f| self.learn(f));
         self
     }
 
-    /// Size of a frame as the network sees it.
-    pub fn size_of(&self, frame: &Frame) -> (usize, usize) {
-        (frame.data.nrows() / self.bin, frame.data.ncols() / self.bin)
+    /// Takes the lattice of a frame for the movie's; whether it shows one.
+    pub fn learn(&mut self, frame: &Frame) -> bool {
+        self.reference = self.reference_of(frame);
+        self.bands = self.bands_of((frame.data.nrows() / self.bin, frame.data.ncols() / self.bin));
+        self.reference.is_some()
     }
 
-    pub fn bands_of(&self, size: (usize, usize)) -> Option<Arc<Bands>> {
+    fn bands_of(&self, size: (usize, usize)) -> Option<Arc<Bands>> {
         let reference = self.reference.as_ref().filter(|_| self.input == Input::FrameAndRemainder)?;
         Some(Arc::new(Bands::new(size, &reference.peaks, WINDOW_PERIODS * reference.period)))
     }
 
-    pub fn reference_of(&self, frame: &Frame) -> Option<Reference> {
+    fn reference_of(&self, frame: &Frame) -> Option<Reference> {
         frame.usable().ok()?;
         Reference::of(&bin(&frame.data, self.bin))
     }

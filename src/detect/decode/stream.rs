@@ -81,8 +81,7 @@ impl<D: Borrow<Detector>> Stream<D> {
     pub fn find_in(&mut self, frame: &Frame) -> Result<Defects> {
         let begun = Instant::now();
         if self.preparation.reference.is_none() {
-            self.preparation.reference = self.preparation.reference_of(frame);
-            self.preparation.bands = self.preparation.bands_of(self.preparation.size_of(frame));
+            self.preparation.learn(frame);
         }
         let prepared = self.preparation.frame(frame)?;
         let decoding = self.decoding.clone().with_most_px(self.most_px);

@@ -3,8 +3,9 @@
 use super::Coupling;
 use crate::detect::Interval;
 use crate::dynamics::sightings::{self, Groups, Sightings};
-use crate::dynamics::statistics::{benjamini_hochberg, holm};
+use crate::dynamics::statistics::benjamini_hochberg;
 use crate::error::Result;
+use crate::statistics::holm;
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 /// Two kinds on adjacent sites.

@@ -5,8 +5,9 @@ use super::compare::{draw, global, resampled, two_sided};
 use super::scene::{Rule, Scene};
 use crate::detect::Interval;
 use crate::dynamics::sightings::Sightings;
-use crate::dynamics::statistics::{benjamini_hochberg, holm, quantile};
+use crate::dynamics::statistics::{benjamini_hochberg, quantile};
 use crate::error::Result;
+use crate::statistics::holm;
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 
 /// Pairs in one bin of distance.

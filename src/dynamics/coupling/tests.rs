@@ -2,7 +2,7 @@
 
 use super::compare::{Null, draw, global, two_sided};
 use super::scene::{One, Rule, Scene};
-use crate::dynamics::statistics::holm;
+use crate::statistics::holm;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -160,7 +160,8 @@ def test_a_thread_in_the_middle_of_a_line_does_not_break_the_next_result(kernel)
     for n in range(4):
         cell = kernel.well(f"df!(\"n\" => [{n}])?")
         assert len(cell.displays) == 1 and "text/html" in cell.displays[0], f"expected one table: {cell}"
-    kernel.listen(1)
+    text = lambda: "".join(m["content"]["text"] for m in kernel.log if m["header"]["msg_type"] == "stream")
+    kernel.until(lambda: text().count("…") == 400, "the thread's last sign, which would else be in the next test's cell")
 
 
 def test_output_of_many_threads_keeps_lines_whole(kernel):

@@ -5,6 +5,11 @@ use ndarray::Array2;
 
 /// Bins along a cell vector: a multiple of 2 and 3, so that places of high symmetry fall on bins.
 const BINS: usize = 24;
+/// Of a cell.
+const MOST_COLUMNS: usize = 3;
+/// One more column must leave less than this part of what is beyond the noise. Three wide columns at a cell's three places of
+/// high symmetry are nearly a constant: they fit a little better than two whatever their heights, and say nothing.
+const MUCH_LESS: f32 = 0.5;
 
 /// What stands at a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,22 +71,32 @@ impl MeanCell {
         ]
     }
 
-    /// Columns of one shape, at most three, found one after the other in what those before leave; of all shapes tried
-    /// the one that leaves least. None where not even the first stands out.
+    /// Columns of one shape, at most three and no more than the cell needs, found one after the other in what those before
+    /// leave; of all shapes tried the one that leaves least. None where not even the first stands out.
     pub(super) fn columns(&self) -> Option<Columns> {
         let period = self.basis.map(|v| v[0].hypot(v[1])).into_iter().fold(f64::MAX, f64::min) as f32;
-        let mut best: Option<(f32, Fit, Shape)> = None;
-        for core in (0..15).map(|i| (0.08 + 0.02 * i as f32) * period) {
-            for (tail, wide) in [(0.0, 1.0), (0.06, 2.0), (0.06, 2.8), (0.12, 2.0), (0.12, 2.8), (0.2, 2.0), (0.2, 2.8)]
-            {
-                let shape = Shape { core_px: core, tail_px: wide * core, tail };
-                let Some(fit) = self.fitted(&self.kernel(&shape)) else { continue };
-                if best.as_ref().is_none_or(|b| fit.left < b.0) {
-                    best = Some((fit.left, fit, shape));
+        let mut best: Option<(Fit, Shape)> = None;
+        for most in 1..=MOST_COLUMNS {
+            let mut next: Option<(Fit, Shape)> = None;
+            for core in (0..15).map(|i| (0.08 + 0.02 * i as f32) * period) {
+                for (tail, wide) in
+                    [(0.0, 1.0), (0.06, 2.0), (0.06, 2.8), (0.12, 2.0), (0.12, 2.8), (0.2, 2.0), (0.2, 2.8)]
+                {
+                    let shape = Shape { core_px: core, tail_px: wide * core, tail };
+                    let Some(fit) = self.fitted(&self.kernel(&shape), most) else { continue };
+                    if fit.places.len() == most && next.as_ref().is_none_or(|n| fit.left < n.0.left) {
+                        next = Some((fit, shape));
+                    }
                 }
             }
+            let beyond = |fit: &Fit| fit.left - self.error * self.error * fit.rest.len() as f32;
+            match (next, &best) {
+                (Some(next), Some(before)) if beyond(&next.0) > MUCH_LESS * beyond(&before.0) => break,
+                (Some(next), _) => best = Some(next),
+                (None, _) => break,
+            }
         }
-        let (_, fit, shape) = best?;
+        let (fit, shape) = best?;
         let highest = fit.heights.iter().copied().fold(0.0, f32::max);
         if highest < 6.0 * self.error {
             return None;
@@ -113,10 +128,10 @@ impl MeanCell {
     }
 
     /// The first column stands at bin 0, 0, and each other where most is left.
-    fn fitted(&self, kernel: &Array2<f32>) -> Option<Fit> {
+    fn fitted(&self, kernel: &Array2<f32>, most: usize) -> Option<Fit> {
         let mut places = vec![(0, 0)];
         let mut fit = least_squares(&self.mean, kernel, &places)?;
-        while places.len() < 3 {
+        while places.len() < most {
             let mut left = smoothed(&fit.rest);
             left.indexed_iter_mut().filter(|(at, _)| self.taken(*at, &places)).for_each(|(_, v)| *v = f32::MIN);
             let (next, highest) = argmax(&left);

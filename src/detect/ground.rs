@@ -50,7 +50,7 @@ pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, memory: &Memory) -
     let channels = memory.training.output.channels().len();
     let targets = (0..channels).map(|i| take(&format!("target{i}"))).collect::<Result<Vec<_>, _>>()?;
     let soil = match (take("sites"), take("expected"), take("soil")) {
-        (Ok(sites), Ok(expected), Ok(numbers)) => Some(soil(&sites, expected, &numbers)?),
+        (Ok(sites), Ok(expected), Ok(numbers)) => Some(soil(&sites, expected, &numbers, memory.period_px as f32)?),
         _ => None,
     };
     let other = |map: &Array2<f32>| map.dim() != image.dim();
@@ -63,7 +63,7 @@ pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, memory: &Memory) -
     Ok(canvas.with_backdrop(memory.training.input == Input::FrameAndRemainder))
 }
 
-fn soil(sites: &Array2<f32>, expected: Array2<f32>, numbers: &Array2<f32>) -> Result<Soil, String> {
+fn soil(sites: &Array2<f32>, expected: Array2<f32>, numbers: &Array2<f32>, period_px: f32) -> Result<Soil, String> {
     let [core_px, tail_px, tail, gain, offset, whole, radius_px] = numbers.iter().copied().collect::<Vec<_>>()[..]
     else {
         return Err("canvas.soil does not have 7 numbers".into());
@@ -74,5 +74,5 @@ fn soil(sites: &Array2<f32>, expected: Array2<f32>, numbers: &Array2<f32>) -> Re
     let kind = |k: f32| KINDS.get(k as usize).copied().unwrap_or(Kind::Hollow);
     let sites = sites.rows().into_iter().map(|s| Site { at: (s[0], s[1]), kind: kind(s[2]), height: s[3] }).collect();
     let shape = Shape { core_px, tail_px, tail };
-    Ok(Soil { sites, shape, noise: Gain { gain, offset, whole: whole > 0.5 }, expected, radius_px })
+    Ok(Soil { sites, shape, noise: Gain { gain, offset, whole: whole > 0.5 }, expected, radius_px, period_px })
 }

@@ -69,6 +69,10 @@ pub struct Planting {
     pub rate: f64,
     /// How many times likelier a site is edited that stands beside an edited one: vacancies gather around dopants.
     pub together: f64,
+    /// How far the columns next to an edited site move, towards it or away, in lattice periods: drawn evenly up to this where a
+    /// column has gone, and to less where it has lost a part. Without it a network takes what moved neighbours leave for a
+    /// sign that nothing is missing.
+    pub relaxation: f64,
     /// What is planted.
     pub plants: Vec<Plant>,
 }
@@ -84,7 +88,7 @@ impl Default for Planting {
             Plant::new(On::Faint, 2.5, 8.0, 0.25), // a heavy atom in its place
             Plant::new(On::Hollow, 0.3, 1.0, 0.15),
         ];
-        Planting { rate: 0.025, together: 4.0, plants }
+        Planting { rate: 0.025, together: 4.0, relaxation: 0.08, plants }
     }
 }
 
@@ -92,13 +96,14 @@ impl Planting {
     setters! {
         rate: f64 => with_rate,
         together: f64 => with_together,
+        relaxation: f64 => with_relaxation,
         plants: Vec<Plant> => with_plants,
     }
 
     /// Plants nothing.
     #[must_use]
     pub fn none() -> Planting {
-        Planting { rate: 0.0, together: 1.0, plants: vec![] }
+        Planting { rate: 0.0, together: 1.0, relaxation: 0.0, plants: vec![] }
     }
 
     /// Leaves out what `which` picks.
@@ -111,6 +116,8 @@ impl Planting {
     pub(super) fn validate(&self) -> Result<()> {
         check("rate", self.rate, (0.0..=0.5).contains(&self.rate), "a fraction from 0 to 0.5; 0.025 is usual")?;
         check("together", self.together, (0.0..=100.0).contains(&self.together), "from 0 to 100; 4 is usual")?;
+        let valid = (0.0..=0.2).contains(&self.relaxation);
+        check("relaxation", self.relaxation, valid, "from 0 to 0.2 lattice periods; 0.08 is usual")?;
         for p in &self.plants {
             let range = format!("{} to {}", p.from, p.to);
             let one_side = p.on == On::Hollow || p.to <= 1.0 || p.from >= 1.0;
@@ -162,6 +169,8 @@ pub(super) struct Soil {
     pub expected: Array2<f32>,
     /// Radius of a target's disc.
     pub radius_px: f32,
+    /// Lattice period.
+    pub period_px: f32,
 }
 
 impl Soil {
@@ -180,6 +189,9 @@ impl Soil {
                 let change = if plant.on == On::Hollow { factor } else { factor - 1.0 };
                 self.edit(bed, site, change * site.height, rng);
                 self.mark(bed, site, plant.darkens());
+                let most = planting.relaxation as f32 * change.abs().min(1.0);
+                let towards = if most > 0.0 { rng.gen_range(-most..=most) } else { 0.0 };
+                self.relax(bed, site, towards, rng);
             }
         }
     }
@@ -195,19 +207,41 @@ impl Soil {
         }
     }
 
+    /// Moves the columns next to a site towards it, by so many lattice periods.
+    fn relax(&self, bed: &mut Bed, site: &Site, towards: f32, rng: &mut ChaCha8Rng) {
+        if towards == 0.0 {
+            return;
+        }
+        let far = |s: &Site| (s.at.0 - site.at.0).hypot(s.at.1 - site.at.1);
+        let columns = || self.sites.iter().filter(|s| s.kind != Kind::Hollow && far(s) > 1.0);
+        let Some(nearest) = columns().map(far).min_by(f32::total_cmp) else { return };
+        let step = towards * self.period_px;
+        for near in columns().filter(|s| far(s) < 1.25 * nearest) {
+            let unit = ((site.at.0 - near.at.0) / far(near), (site.at.1 - near.at.1) / far(near));
+            let to = (near.at.0 + step * unit.0, near.at.1 + step * unit.1);
+            let of = |at: Spot, y: f32, x: f32| self.shape.at((y - at.0).powi(2) + (x - at.1).powi(2));
+            self.change(bed, near.at, |y, x| near.height * (of(to, y, x) - of(near.at, y, x)), rng);
+        }
+    }
+
     /// Adds `change` times the column's shape to what is expected, and draws counts anew where it must.
     pub(super) fn edit(&self, bed: &mut Bed, site: &Site, change: f32, rng: &mut ChaCha8Rng) {
+        let of = |y: f32, x: f32| change * self.shape.at((y - site.at.0).powi(2) + (x - site.at.1).powi(2));
+        self.change(bed, site.at, of, rng);
+    }
+
+    /// Adds to what is expected around a place.
+    fn change(&self, bed: &mut Bed, at: Spot, by: impl Fn(f32, f32) -> f32, rng: &mut ChaCha8Rng) {
         let reach = self.shape.reach();
         let (dy, dx) = bed.corner;
         let range = |c: f32, from: usize, n: usize| {
             let clip = |v: f32| (v - from as f32).clamp(0.0, n as f32) as usize;
             clip((c - reach).ceil())..clip((c + reach).floor() + 1.0)
         };
-        for y in range(site.at.0, dy, bed.image.nrows()) {
-            for x in range(site.at.1, dx, bed.image.ncols()) {
-                let r2 = ((y + dy) as f32 - site.at.0).powi(2) + ((x + dx) as f32 - site.at.1).powi(2);
-                let change = change * self.shape.at(r2);
+        for y in range(at.0, dy, bed.image.nrows()) {
+            for x in range(at.1, dx, bed.image.ncols()) {
                 let value = &mut bed.image[[y, x]];
+                let change = by((y + dy) as f32, (x + dx) as f32);
                 *value = self.noise.changed(*value, self.expected[[y + dy, x + dx]], change, rng);
             }
         }

@@ -196,9 +196,13 @@ mod tests {
     /// In a starved frame the feet of the bright columns' probe are not known well, and pull the faint ones by two pixels.
     #[test]
     fn sites_are_those_of_the_crystal() {
-        for (imaging, faint_within) in [(Imaging::clean(), 0.5), (Imaging::as_recorded(), 2.5)] {
+        // In the second three wide columns, which are nearly a constant, fit a little better than the two that are there.
+        let fewer = Imaging::clean().with_counts_at_w(20.0);
+        for (imaging, seed, faint_within) in
+            [(Imaging::clean(), 4, 0.5), (fewer, 70_001, 0.7), (Imaging::as_recorded(), 4, 2.5)]
+        {
             let recording =
-                Experiment::ws2().with_frames(1).with_imaging(imaging.with_size_px(256)).simulate(4).unwrap();
+                Experiment::ws2().with_frames(1).with_imaging(imaging.with_size_px(256)).simulate(seed).unwrap();
             let labels = PeriodicityBreak::default().label(&recording.movie.frame(0).unwrap()).unwrap();
             let sites = Sites::find(&labels).unwrap();
             let truth = recording.lattice(0).unwrap();

@@ -62,7 +62,7 @@ impl Canvas {
         let soil = found.map(|found| {
             let near = |at: Spot, p: Spot| (at.0 - p.0).hypot(at.1 - p.1) < 0.75 * period;
             let sites = found.sites.into_iter().filter(|s| !places.iter().any(|p| near(s.at, p.0))).collect();
-            Soil { sites, shape: found.shape, noise, expected: labels.periodic.clone(), radius_px }
+            Soil { sites, shape: found.shape, noise, expected: labels.periodic.clone(), radius_px, period_px: period }
         });
         let sure = sure.into_iter().map(|p| p.0).collect();
         Canvas::new(labels.image.clone(), period, targets, weight, sure, soil)

@@ -37,11 +37,11 @@ impl Backdrop {
     }
 }
 
-/// What is left of a frame when its lattice is taken out, in standard deviations of its noise, as columns stand out.
-pub(super) fn remainder(flat: &Array2<f32>, bands: Option<&Bands>, period: f64) -> Array2<f32> {
+/// A frame's lattice, and what is left of the frame without it, in standard deviations of its noise, as columns stand out.
+pub(super) fn apart(flat: &Array2<f32>, bands: Option<&Bands>, period: f64) -> (Array2<f32>, Array2<f32>) {
     let (lattice, rest) = without_lattice(flat, bands, period);
     let noise = noise(&rest, &lattice, period);
-    rest / noise
+    (lattice, rest / noise)
 }
 
 /// Pixels around a place that its remainder depends on, the lattice being given.

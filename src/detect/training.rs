@@ -1,7 +1,7 @@
 //! How a detector is trained, and what it is trained on.
 
 use super::augment::{Augment, Canvas};
-use super::backdrop::remainder;
+use super::backdrop::apart;
 use super::bands::Bands;
 use super::filter::weighted_gaussian;
 use super::labels::Labels;
@@ -232,15 +232,20 @@ pub(super) fn levels(image: &Array2<f32>, period_px: f64) -> (Array2<f32>, f32) 
 }
 
 /// What the network sees: the slow background taken out, unit variance; and what is left of that without the lattice,
-/// in units of the noise.
-pub(super) fn planes(image: &Array2<f32>, period_px: f64, input: Input, bands: Option<&Bands>) -> Vec<Array2<f32>> {
+/// in units of the noise. And the lattice, where it was taken out.
+pub(super) fn planes(
+    image: &Array2<f32>,
+    period_px: f64,
+    input: Input,
+    bands: Option<&Bands>,
+) -> (Vec<Array2<f32>>, Option<Array2<f32>>) {
     let (background, deviation) = levels(image, period_px);
     let flat = (image - &background) / deviation;
     match input {
-        Input::Frame => vec![flat],
+        Input::Frame => (vec![flat], None),
         Input::FrameAndRemainder => {
-            let rest = remainder(&flat, bands, period_px);
-            vec![flat, rest]
+            let (lattice, rest) = apart(&flat, bands, period_px);
+            (vec![flat, rest], bands.is_some().then_some(lattice))
         }
     }
 }

@@ -108,6 +108,11 @@ impl Fresh {
         self.soil.sites.len()
     }
 
+    /// Lattice vectors in pixels, `[y, x]`, where a lattice is known.
+    pub(in super::super) fn basis(&self) -> Option<[[f64; 2]; 2]> {
+        self.basis
+    }
+
     /// Height and width.
     pub(in super::super) fn size(&self) -> (usize, usize) {
         self.clean.dim()

@@ -5,6 +5,7 @@ use super::super::calibration::Calibration;
 use super::super::detector::Detector;
 use super::super::plant::Planting;
 use super::objects::usual;
+use super::places::{Front, Places};
 use super::{Decoding, standing_out};
 use crate::error::Result;
 use ndarray::{Array2, Array4, Axis, s};
@@ -64,7 +65,12 @@ impl Detector {
             let decoding = Decoding::default().with_threshold((low + FLOOR * (1.0 - low)).min(0.95));
             let rest = planes.get(1).map(|rest| standing_out(&rest.slice(s![..h, ..w]).to_owned(), c, channels));
             let target: &Array2<f32> = &made.targets[c.min(channels - 1)];
-            for object in decoding.objects(map, rest.as_ref().map(Array2::view), canvas.period) {
+            let lattice = made.backdrop.as_ref().map(|b| b.lattice.view());
+            let front = rest.as_ref().map(|rest| Front {
+                rest,
+                places: lattice.zip(fresh.basis()).and_then(|(lattice, basis)| Places::of(lattice, basis)),
+            });
+            for object in decoding.objects(map, front.as_ref(), canvas.period) {
                 let planted = target[[object.y.round() as usize, object.x.round() as usize]] > 0.5;
                 judged.push((object.probability, planted));
             }

@@ -5,6 +5,7 @@ mod fit;
 mod maps;
 mod objects;
 mod options;
+mod places;
 mod prepare;
 mod remainder;
 mod stream;
@@ -26,6 +27,7 @@ use crate::progress::{EARLIER, Progress, Reporter};
 use maps::{AT_ONCE_CPU, AT_ONCE_GPU, Engine, Maps};
 use ndarray::{Array2, Array3, Array4, Axis};
 use objects::Object;
+use places::{Front, Places};
 use prepare::{Preparation, Prepared};
 use remainder::Remainder;
 use std::sync::mpsc::sync_channel;
@@ -229,7 +231,8 @@ impl Decoder<'_> {
         let all: Vec<(usize, Object)> = channels
             .flat_map(|(c, map)| {
                 let rest = frame.planes.get(1).map(|rest| standing_out(rest, c, maps.mean.len_of(Axis(0))));
-                let objects = self.decoding.objects(map, rest.as_ref().map(Array2::view), period);
+                let front = rest.as_ref().map(|rest| Front { rest, places: self.places(frame) });
+                let objects = self.decoding.objects(map, front.as_ref(), period);
                 objects.into_iter().map(move |o| (c, o))
             })
             .filter(|(_, o)| frame.order.at(o.y, o.x) == Kind::Lattice)
@@ -237,6 +240,12 @@ impl Decoder<'_> {
         let mut kept = self.decoding.without_duplicates(all, period, |(_, o)| o);
         kept.sort_by(|a, b| a.1.y.total_cmp(&b.1.y).then(a.1.x.total_cmp(&b.1.x)));
         kept
+    }
+
+    /// Where defects stand, in a frame whose lattice is known.
+    fn places<'a>(&self, frame: &'a Prepared) -> Option<Places<'a>> {
+        let reference = self.preparation.reference.as_ref()?;
+        Places::of(frame.lattice.as_ref()?.view(), reference.basis)
     }
 
     fn found(&self, remainder: &Remainder, maps: &Maps, channel: usize, object: &Object) -> Found {

@@ -3,6 +3,7 @@
 use super::super::components::components;
 use super::super::filter::{gaussian, median};
 use super::Decoding;
+use super::places::{Front, Places};
 use ndarray::{Array2, ArrayView2, s};
 
 /// A region of one defect, in pixels of the map.
@@ -27,14 +28,18 @@ const SEEN_PERIODS: f64 = 0.23;
 /// columns are not quite Gaussian.
 const LEAST_SECOND: f32 = 2.5;
 const OF_STRONGEST: f32 = 0.25;
+/// One on a place of the lattice by this part of a stronger one beside it: less is what moved neighbours leave.
+const OF_BESIDE: f32 = 0.17;
+/// Square of how far from its place a defect stands out most, in pixels.
+const CORE_PX2: f32 = 2.3;
 
 impl Decoding {
     /// The defects of a map, with probability-weighted centres, at least as far inside as the edge rule says.
     ///
-    /// A region goes half way down from the threshold to what the map says of most places, and must reach it: so it has a middle. Where `rest` tells how much a place
-    /// stands out, larger for what is searched, it decides which regions are several defects: the map of neighbouring ones is
-    /// one plateau.
-    pub(super) fn objects(&self, map: ArrayView2<f32>, rest: Option<ArrayView2<f32>>, period: f64) -> Vec<Object> {
+    /// A region goes half way down from the threshold to what the map says of most places, and must reach it: so it has a
+    /// middle. What stands in front of the lattice, where that is known, decides which regions are several defects: the map of
+    /// neighbouring ones is one plateau.
+    pub(super) fn objects(&self, map: ArrayView2<f32>, front: Option<&Front>, period: f64) -> Vec<Object> {
         let edge = (self.edge_periods * period) as f32;
         let (h, w) = (map.nrows() as f32 - 1.0, map.ncols() as f32 - 1.0);
         let one = std::f64::consts::PI * (DISC_PERIODS * period).powi(2);
@@ -44,9 +49,10 @@ impl Decoding {
             .into_iter()
             .flat_map(|pixels| {
                 let large = pixels.len() as f64 > 1.2 * one;
-                match &rest {
+                match front {
                     _ if !large => vec![pixels],
-                    Some(rest) => self.parted(rest.view(), pixels, period),
+                    Some(Front { rest, places: Some(places) }) => self.on_places(rest, places, pixels, period),
+                    Some(Front { rest, places: None }) => self.parted(rest.view(), pixels, period),
                     None => self.split(map, pixels, period),
                 }
             })
@@ -55,6 +61,58 @@ impl Decoding {
             .filter(|d| d.probability >= threshold)
             .filter(|d| d.y >= edge && d.x >= edge && d.y <= h - edge && d.x <= w - edge)
             .collect()
+    }
+
+    /// One region for each place of the lattice that stands out, by more than what the stronger ones beside it make of it. A
+    /// faint defect beside a strong one has no maximum of its own.
+    fn on_places(&self, rest: &Array2<f32>, places: &Places, pixels: Pixels, period: f64) -> Vec<Pixels> {
+        let low = pixels.iter().fold((usize::MAX, usize::MAX), |l, p| (l.0.min(p.0), l.1.min(p.1)));
+        let high = pixels.iter().fold((0, 0), |h, p| (h.0.max(p.0), h.1.max(p.1)));
+        let width = 2.0 * (SEEN_PERIODS * period).powi(2) as f32;
+        let far2 = |at: (usize, usize), p: (f32, f32)| (at.0 as f32 - p.0).powi(2) + (at.1 as f32 - p.1).powi(2);
+        // How much each stands out, and where it does most.
+        let standing = |p: (f32, f32)| {
+            let core = pixels.iter().filter(|at| far2(**at, p) <= CORE_PX2);
+            core.map(|&at| (rest[at], p)).max_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        let mut all: Vec<(f32, (f32, f32))> = places.near(low, high).into_iter().filter_map(standing).collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut found: Vec<(f32, (f32, f32))> = vec![];
+        for (height, p) in all {
+            let tails = |f: &(f32, (f32, f32))| {
+                let d2 = (f.1.0 - p.0).powi(2) + (f.1.1 - p.1).powi(2);
+                (f.0 * (-d2 / width).exp(), if d2 < 0.49 * (period * period) as f32 { f.0 } else { 0.0 })
+            };
+            let (sum, beside) = found.iter().map(tails).fold((0.0, 0.0_f32), |s, t| (s.0 + t.0, s.1.max(t.1)));
+            if found.is_empty() || height - sum > LEAST_SECOND.max(OF_BESIDE * beside) {
+                found.push((height, p));
+            }
+        }
+        if found.is_empty() {
+            return self.parted(rest.view(), pixels, period);
+        }
+        self.shared_out(&found.into_iter().map(|f| f.1).collect::<Vec<_>>(), pixels, period)
+    }
+
+    /// To each place the pixels around it, no farther than half way to the next: the ridge between two would draw their
+    /// centres together.
+    fn shared_out(&self, places: &[(f32, f32)], pixels: Pixels, period: f64) -> Vec<Pixels> {
+        let far2 = |at: (usize, usize), p: (f32, f32)| (at.0 as f32 - p.0).powi(2) + (at.1 as f32 - p.1).powi(2);
+        let between = |a: (f32, f32), b: (f32, f32)| 0.5 * (a.0 - b.0).hypot(a.1 - b.1);
+        let half_way = |i: usize| {
+            let others = places.iter().enumerate().filter(|(j, _)| *j != i);
+            others.map(|(_, p)| between(*p, places[i])).fold((DISC_PERIODS * period) as f32, f32::min)
+        };
+        let reach: Vec<f32> = (0..places.len()).map(|i| half_way(i).powi(2)).collect();
+        let mut parts = vec![vec![]; places.len()];
+        for at in pixels {
+            let nearest = (0..places.len()).min_by(|&a, &b| far2(at, places[a]).total_cmp(&far2(at, places[b])));
+            if let Some(n) = nearest.filter(|&n| far2(at, places[n]) <= reach[n]) {
+                parts[n].push(at);
+            }
+        }
+        parts.retain(|p| !p.is_empty());
+        parts
     }
 
     /// One region for each column that stands out: the strongest place is found, what its column makes of its surroundings
@@ -83,15 +141,8 @@ impl Decoding {
         if found.len() < 2 {
             return vec![pixels];
         }
-        let reach = (DISC_PERIODS * period).powi(2) as f32;
-        let mut parts = vec![vec![]; found.len()];
-        for at in pixels {
-            let nearest = (0..found.len()).min_by(|&a, &b| far2(found[a], at).total_cmp(&far2(found[b], at)));
-            if let Some(n) = nearest.filter(|&n| far2(found[n], at) <= reach) {
-                parts[n].push(at);
-            }
-        }
-        parts
+        let places: Vec<(f32, f32)> = found.iter().map(|f| (f.0 as f32, f.1 as f32)).collect();
+        self.shared_out(&places, pixels, period)
     }
 
     /// One region a maximum: floods from the highest pixel down (Vincent and Soille, IEEE Trans. Pattern Anal. Mach.
@@ -255,7 +306,8 @@ mod tests {
         let map = discs(&centres).mapv(|p: f32| (2.0 * p).min(0.95));
         let (strong, faint) = (blob(centres[0].0, centres[0].1, 2.3), blob(centres[1].0, centres[1].1, 2.3));
         let rest = Array2::from_shape_fn((64, 64), |(y, x)| 14.0 * strong(y, x) + 4.0 * faint(y, x));
-        let found = Decoding::default().objects(map.view(), Some(rest.view()), PERIOD);
+        let front = Front { rest: &rest, places: None };
+        let found = Decoding::default().objects(map.view(), Some(&front), PERIOD);
         assert_eq!(found.len(), 2, "{found:?}");
         for c in centres {
             assert!(found.iter().any(|f| (f.y - c.0).hypot(f.x - c.1) < 1.0), "{c:?} is none of {found:?}");

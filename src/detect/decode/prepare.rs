@@ -31,6 +31,8 @@ pub(super) struct Prepared {
     pub raw: Array2<f32>,
     /// What the network is shown: the binned frame normalised, and what is left of it without its lattice.
     pub planes: Vec<Array2<f32>>,
+    /// The lattice in it, where one is known.
+    pub lattice: Option<Array2<f32>>,
     pub order: Order,
     pub area: Area,
 }
@@ -81,6 +83,7 @@ impl Preparation {
         let order = self.reference.as_ref().map_or_else(|| Order::none(raw.dim()), |r| r.order(&raw));
         let area = order.area(frame, calibration.to_nm(self.bin as f64));
         let bands = self.bands.clone().filter(|b| b.size() == raw.dim()).or_else(|| self.bands_of(raw.dim()));
-        Prepared { planes: planes(&raw, self.period, self.input, bands.as_deref()), order, area, raw }
+        let (planes, lattice) = planes(&raw, self.period, self.input, bands.as_deref());
+        Prepared { planes, lattice, order, area, raw }
     }
 }

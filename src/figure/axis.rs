@@ -45,15 +45,13 @@ pub(super) struct Inside {
     pub width: f64,
     pub height: f64,
     pub down: bool,
-    pub scale: f64,
 }
 
 impl Inside {
-    pub(super) fn at(&self, x: f64, y: f64) -> (i32, i32) {
+    pub(super) fn at(&self, x: f64, y: f64) -> Place {
         let (u, v) = ((x - self.x.0) / (self.x.1 - self.x.0), (y - self.y.0) / (self.y.1 - self.y.0));
         let v = if self.down { v } else { 1.0 - v };
-        let px = |v: f64| (v * self.scale).round().clamp(-1e6, 1e6) as i32;
-        (px(self.left + u * self.width), px(self.top + v * self.height))
+        (self.left + u * self.width, self.top + v * self.height)
     }
 }
 
@@ -71,15 +69,16 @@ pub(super) fn extent(axis: &Axis, values: &[f64]) -> Place {
     (if low == 0.0 && axis.scale == Scale::Linear { 0.0 } else { low - pad }, high + pad)
 }
 
-/// Round numbers along an axis; along a logarithmic one 1, 2 and 5 of each decade, or decades where these are many.
-pub(super) fn ticks(axis: &Axis, low: f64, high: f64) -> Vec<f64> {
+/// Round numbers along an axis, about `most` of them or fewer; along a logarithmic one 1, 2 and 5 of each decade, or decades
+/// where these are many.
+pub(super) fn ticks(axis: &Axis, low: f64, high: f64, most: f64) -> Vec<f64> {
     if axis.scale == Scale::Logarithmic {
         let steps: &[f64] = if high - low > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let powers = low.floor() as i32..=high.ceil() as i32;
         let all = powers.flat_map(|p| steps.iter().map(move |s| f64::from(p) + s.log10()));
         return all.filter(|t| (low..=high).contains(t)).collect();
     }
-    let rough = (high - low) / 6.0;
+    let rough = (high - low) / most.clamp(2.0, 6.0);
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].iter().map(|s| s * power).find(|s| *s >= rough).unwrap_or(rough);
     let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);

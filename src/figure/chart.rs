@@ -1,14 +1,18 @@
 //! Lines, bars and marker lines on labelled axes.
 
-use super::theme::{FAINT, INK, Rgb, TEXT, colour, text};
+use super::axis::Place;
+use super::canvas::Canvas;
+use super::record::{FINE, Recorder};
+use super::room::Room;
+use super::theme::{Rgb, TEXT};
 use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
-use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::{
-    BindKeyPoints, ChartBuilder, DrawingArea, DrawingAreaErrorKind, DrawingBackend, IntoLogRange, LineSeries,
-    PathElement, Ranged, Rectangle, SeriesLabelPosition,
+    BindKeyPoints, ChartBuilder, DrawingAreaErrorKind, IntoDrawingArea, IntoLogRange, LineSeries, PathElement, Ranged,
+    Rectangle, SeriesLabelPosition,
 };
-use plotters::style::{Color, RGBColor};
+use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
+use std::convert::Infallible;
 
 /// One thing drawn in a chart.
 pub(crate) enum Series {
@@ -38,11 +42,33 @@ pub(crate) struct Chart {
     pub series: Vec<Series>,
 }
 
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+/// How a chart's axes are divided, and where they end.
+#[derive(Clone, Copy)]
+pub(super) enum Axes {
+    Linear,
+    /// x logarithmic.
+    Decades,
+    /// Both from 0 to 1, the legend in a corner that is likely to be free.
+    Unit(Corner),
+}
+
+type Drawn = Result<(), DrawingAreaErrorKind<Infallible>>;
+
+fn colour((r, g, b): Rgb) -> RGBColor {
+    RGBColor(r, g, b)
+}
+
+fn text(size: f64, rgb: Rgb) -> TextStyle<'static> {
+    ("sans-serif", (size * FINE) as i32).into_font().color(&colour(rgb).mix(1.0))
+}
+
+fn px(v: f64) -> u32 {
+    (v * FINE).round() as u32
+}
 
 impl Chart {
     /// Smallest and largest x and y of everything drawn.
-    fn ranges(&self) -> ((f64, f64), (f64, f64)) {
+    pub(super) fn ranges(&self) -> (Place, Place) {
         let (mut xs, mut ys) = (vec![], vec![]);
         for series in &self.series {
             match series {
@@ -75,42 +101,37 @@ impl Chart {
         }
     }
 
-    pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
-        let ((x0, x1), (y0, y1)) = self.ranges();
-        let pad = 0.02 * (x1 - x0);
-        let x = x0 - pad..x1 + pad;
-        let ticks = self.x_ticks(x1 - x0);
-        if self.log_y {
-            let y = (y0 / 1.2..y1 * 1.2).log_scale().with_key_points(decades(y0 / 1.2, y1 * 1.2));
-            return self.draw_on(area, scale, (x, ticks), y, y0 / 1.2, UpperRight);
+    pub(super) fn draw(&self, canvas: &mut Canvas, axes: Axes, room: Room) -> Drawn {
+        let (x, y) = self.ranges();
+        let ((x0, x1), y) = (room.x.unwrap_or(x), room.y.unwrap_or(y));
+        match axes {
+            Axes::Linear => {
+                let pad = 0.02 * (x1 - x0);
+                let x = (x0 - pad..x1 + pad, self.x_ticks(x1 - x0, canvas.width));
+                if self.log_y {
+                    let (y0, y1) = (y.0 / 1.2, y.1 * 1.2);
+                    let y = (y0..y1).log_scale().with_key_points(decades(y0, y1));
+                    return self.draw_on(canvas, x, y, (y0, y1), UpperRight);
+                }
+                let y = self.linear_y(y);
+                self.draw_on(canvas, x, y.clone(), (y.start, y.end), UpperRight)
+            }
+            Axes::Decades => {
+                let (x0, x1, y) = (x0 / 1.05, x1 * 1.05, self.linear_y(y));
+                let ticks = decades(x0, x1);
+                let count = ticks.len();
+                let x = (x0..x1).log_scale().with_key_points(ticks);
+                // What grows over decades leaves its upper left corner free.
+                self.draw_on(canvas, (x, count), y.clone(), (y.start, y.end), UpperLeft)
+            }
+            Axes::Unit(corner) => {
+                let legend = match corner {
+                    Corner::LowerLeft => LowerLeft,
+                    Corner::LowerRight => LowerRight,
+                };
+                self.draw_on(canvas, (0.0..1.03, 6), 0.0..1.05, (0.0, 1.05), legend)
+            }
         }
-        let y = self.linear_y((y0, y1));
-        self.draw_on(area, scale, (x, ticks), y.clone(), y.start, UpperRight)
-    }
-
-    /// The same with a logarithmic x axis and a linear y axis.
-    pub(super) fn draw_over_decades<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
-        let ((x0, x1), y) = self.ranges();
-        let (x0, x1, y) = (x0 / 1.05, x1 * 1.05, self.linear_y(y));
-        let ticks = decades(x0, x1);
-        let count = ticks.len();
-        let x = (x0..x1).log_scale().with_key_points(ticks);
-        // What grows over decades leaves its upper left corner free.
-        self.draw_on(area, scale, (x, count), y.clone(), y.start, UpperLeft)
-    }
-
-    /// Both axes from 0 to 1, whatever is drawn.
-    pub(super) fn draw_in_square<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        scale: f64,
-        corner: Corner,
-    ) -> Drawn<DB> {
-        let legend = match corner {
-            Corner::LowerLeft => LowerLeft,
-            Corner::LowerRight => LowerRight,
-        };
-        self.draw_on(area, scale, (0.0..1.03, 6), 0.0..1.05, 0.0, legend)
     }
 
     /// A linear y axis, with room for the legend.
@@ -119,72 +140,77 @@ impl Chart {
         bottom..y1 + self.room() * (y1 - y0)
     }
 
-    /// Number of ticks along a linear x axis.
-    fn x_ticks(&self, span: f64) -> usize {
-        if self.whole_x { (1.04 * span).round() as usize + 1 } else { 7 }.clamp(2, 11)
+    /// Number of ticks along a linear x axis: as many as have room for their numbers.
+    fn x_ticks(&self, span: f64, width: f64) -> usize {
+        let most = (((width - 76.0) / 40.0).max(2.0) as usize).min(11);
+        if self.whole_x { ((1.04 * span).round() as usize + 1).clamp(2, most) } else { most.min(7) }
     }
 
-    fn draw_on<DB: DrawingBackend, X, Y>(
+    fn draw_on<X, Y>(
         &self,
-        area: &DrawingArea<DB, Shift>,
-        scale: f64,
+        canvas: &mut Canvas,
         (x, ticks): (X, usize),
         y: Y,
-        bottom: f64,
+        (bottom, top): Place,
         legend: SeriesLabelPosition,
-    ) -> Drawn<DB>
+    ) -> Drawn
     where
         X: AsRangedCoord<Value = f64>,
         X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        let px = |v: f64| (v * scale).round() as u32;
+        let theme = canvas.theme;
+        let (ink, paper, faint) = (theme.ink(), theme.paper(), theme.faint());
+        let y_ticks = ((canvas.height / 40.0) as usize).clamp(3, 6);
+        let area = &Recorder(canvas).into_drawing_area();
         let mut builder = ChartBuilder::on(area);
         builder.margin(px(6.0)).margin_right(px(14.0)).x_label_area_size(px(42.0)).y_label_area_size(px(62.0));
         if !self.title.is_empty() {
-            builder.caption(&self.title, text(TEXT + 1.0, scale, INK));
+            builder.caption(&self.title, text(TEXT + 1.0, ink));
         }
-        let top = self.ranges().1.1 * (1.0 + self.room());
         let mut chart = builder.build_cartesian_2d(x, y)?;
         let whole = self.whole_x;
         let format_x = move |v: &f64| if whole && (v - v.round()).abs() > 1e-6 { String::new() } else { number(*v) };
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .light_line_style(RGBColor(255, 255, 255).mix(0.0))
-            .bold_line_style(FAINT)
-            .axis_style(INK)
+            .light_line_style(colour(paper).mix(0.0))
+            .bold_line_style(colour(faint).stroke_width(px(1.0)))
+            .axis_style(colour(ink).stroke_width(px(1.0)))
             .x_labels(ticks)
-            .y_labels(6)
+            .y_labels(y_ticks)
             .x_label_formatter(&format_x)
             .y_label_formatter(&|v| number(*v))
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
-            .label_style(text(TEXT - 0.5, scale, INK))
-            .axis_desc_style(text(TEXT, scale, INK))
+            .label_style(text(TEXT - 0.5, ink))
+            .axis_desc_style(text(TEXT, ink))
             .draw()?;
         let mut named = false;
         for series in &self.series {
             let (drawn, rgb, name) = match series {
                 Series::Line { points, colour: c, width, name } => {
-                    let style = colour(*c).stroke_width((width * scale).round().max(1.0) as u32);
+                    let style = colour(theme.adapt(*c)).stroke_width(px(*width));
                     (chart.draw_series(LineSeries::new(points.iter().copied(), style))?, c, name.as_ref())
                 }
                 Series::Bars { points, width, colour: c, name } => {
                     let bars = points.iter().map(|&(x, y)| {
-                        Rectangle::new([(x - width / 2.0, bottom), (x + width / 2.0, y)], colour(*c).filled())
+                        Rectangle::new(
+                            [(x - width / 2.0, bottom), (x + width / 2.0, y)],
+                            colour(theme.adapt(*c)).filled(),
+                        )
                     });
                     (chart.draw_series(bars)?, c, name.as_ref())
                 }
                 Series::Marker { x, colour: c, name } => {
-                    let style = colour(*c).stroke_width((2.0 * scale).round() as u32);
+                    let style = colour(theme.adapt(*c)).stroke_width(px(2.0));
                     (chart.draw_series(LineSeries::new([(*x, bottom), (*x, top)], style))?, c, Some(name))
                 }
             };
             if let Some(name) = name {
-                let (rgb, line) = (*rgb, (2.5 * scale) as u32);
-                let long = (16.0 * scale) as i32;
+                let (rgb, line) = (theme.adapt(*rgb), px(2.5));
+                let long = px(16.0) as i32;
                 drawn.label(name).legend(move |(x, y)| {
                     PathElement::new(vec![(x, y), (x + long, y)], colour(rgb).stroke_width(line))
                 });
@@ -197,8 +223,8 @@ impl Chart {
                 .position(legend)
                 .margin(px(8.0))
                 .legend_area_size(px(22.0))
-                .background_style(RGBColor(255, 255, 255).mix(0.85))
-                .label_font(text(TEXT - 0.5, scale, INK))
+                .background_style(colour(paper).mix(0.85))
+                .label_font(text(TEXT - 0.5, ink))
                 .draw()?;
         }
         Ok(())

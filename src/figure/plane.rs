@@ -1,16 +1,14 @@
 //! Bands, points, lines and images on two axes, with the legend below, where it covers nothing.
 
 use super::axis::{Axis, Inside, Place, Scale, extent, round, ticks};
+use super::canvas::{Across, Canvas, Down, Paint, Pixels, Style};
 use super::chart::number;
-use super::theme::{FAINT, INK, Rgb, TEXT, colour, text};
-use super::tiles::{ColourMap, contrast};
+use super::colours::ColourMap;
+use super::font::Font;
+use super::room::Room;
+use super::theme::{EM, Rgb, TEXT, text};
+use super::tiles::contrast;
 use ndarray::Array2;
-use plotters::coord::Shift;
-use plotters::prelude::{
-    BitMapElement, Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, Polygon, Rectangle, Text,
-};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontTransform};
 
 /// One thing drawn. Places are in the axes' own units.
 pub(crate) enum Shape {
@@ -56,8 +54,6 @@ const TOP: f64 = 10.0;
 const LINE: f64 = 20.0;
 const BAR: f64 = 74.0;
 
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
-
 impl Plane {
     pub(crate) fn new(x: Axis, y: Axis) -> Plane {
         let (width, height) = (560.0, 320.0);
@@ -73,16 +69,36 @@ impl Plane {
         if self.bar.is_some() { RIGHT + BAR } else { RIGHT }
     }
 
-    pub(super) fn size(&self) -> (u32, u32) {
+    /// Height of the legend at a width.
+    fn below(&self, width: f64) -> f64 {
+        self.places(width).last().map_or(0.0, |p| (p.1 + 1.0) * LINE + 6.0)
+    }
+
+    pub(super) fn size(&self, room: Room) -> (f64, f64) {
         let (left, bottom) = self.margins();
-        let height = if self.equal {
-            let ((x0, x1), (y0, y1)) = self.ranges();
-            (self.width - left - self.right()) * (y1 - y0) / (x1 - x0) + TOP + bottom
-        } else {
-            self.height
+        let (width, mut height) = room.size((self.width, self.height));
+        if self.equal {
+            let ((x0, x1), (y0, y1)) = self.ends(room);
+            height = (width - left - self.right()) * (y1 - y0) / (x1 - x0) + TOP + bottom;
+        }
+        (width.ceil(), (height + self.below(width)).ceil())
+    }
+
+    /// Ends of both axes, those from outside where there are any.
+    fn ends(&self, room: Room) -> (Place, Place) {
+        let (x, y) = self.ranges();
+        let along = |axis: &Axis, (a, b): Place| (axis.to(a), axis.to(b));
+        (room.x.map_or(x, |e| along(&self.x, e)), room.y.map_or(y, |e| along(&self.y, e)))
+    }
+
+    /// The same in the axes' own units.
+    pub(super) fn limits(&self) -> (Place, Place) {
+        let (x, y) = self.ranges();
+        let back = |axis: &Axis, (a, b): Place| match axis.scale {
+            Scale::Linear => (a, b),
+            Scale::Logarithmic => (10_f64.powf(a), 10_f64.powf(b)),
         };
-        let lines = self.places().last().map_or(0.0, |p| p.1 + 1.0);
-        (self.width.ceil() as u32, (height + lines * LINE + if lines > 0.0 { 6.0 } else { 0.0 }).ceil() as u32)
+        (back(&self.x, x), back(&self.y, y))
     }
 
     /// Ends of both axes, logarithms where these are logarithmic.
@@ -108,132 +124,128 @@ impl Plane {
         (extent(&self.x, &xs), extent(&self.y, &ys))
     }
 
-    pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
-        let lines = self.places().last().map_or(0.0, |p| p.1 + 1.0);
-        let below = if lines > 0.0 { lines * LINE + 6.0 } else { 0.0 };
-        let bottom = f64::from(self.size().1) - below;
+    pub(super) fn draw(&self, canvas: &mut Canvas, room: Room) {
+        let (width, theme) = (canvas.width, canvas.theme);
+        let bottom = canvas.height - self.below(width);
         let (left, under) = self.margins();
+        let (x, y) = self.ends(room);
         let frame = Inside {
-            x: self.ranges().0,
-            y: self.ranges().1,
+            x,
+            y,
             left,
             top: TOP,
-            width: self.width - left - self.right(),
+            width: width - left - self.right(),
             height: bottom - TOP - under,
             down: self.down,
-            scale,
         };
         if self.axes {
-            self.draw_axes(area, &frame)?;
-        }
-        for shape in &self.shapes {
-            self.draw_shape(area, shape, &frame)?;
+            self.draw_axes(canvas, &frame);
         }
         if self.axes {
-            let corners = [frame.at(frame.x.0, frame.y.0), frame.at(frame.x.1, frame.y.1)];
-            area.draw(&Rectangle::new(corners, INK.stroke_width(scale.round().max(1.0) as u32)))?;
+            // What lies outside of the axes is not drawn over their numbers.
+            canvas.clip = Some([frame.left - 1.0, frame.top - 1.0, frame.width + 2.0, frame.height + 2.0]);
+        }
+        for shape in &self.shapes {
+            self.draw_shape(canvas, shape, &frame, room);
+        }
+        canvas.clip = None;
+        if self.axes {
+            canvas.frame(frame.at(frame.x.0, frame.y.0), frame.at(frame.x.1, frame.y.1), theme.ink(), 1.0);
         }
         if let Some((low, high, words)) = &self.bar {
-            let place = (self.width - RIGHT - BAR + 14.0, TOP, bottom - under);
-            draw_bar(area, (*low, *high), words, place, scale)?;
+            draw_bar(canvas, (*low, *high), words, (width - RIGHT - BAR + 14.0, TOP, bottom - under));
         }
-        self.draw_legend(area, bottom, scale)
+        for ((rgb, words), (left, line)) in self.legend.iter().zip(self.places(width)) {
+            let top = bottom + line * LINE;
+            canvas.fill((left, top + 5.0), (left + 16.0, top + 11.0), theme.adapt(*rgb));
+            let style = text(TEXT - 0.5, theme.ink()).at(Across::Left, Down::Middle);
+            canvas.words(words.clone(), (left + 22.0, top + 8.0), style);
+        }
     }
 
     /// Lines across, numbers and names along the axes.
-    fn draw_axes<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, frame: &Inside) -> Drawn<DB> {
-        let scale = frame.scale;
-        let px = |v: f64| (v * scale).round() as i32;
+    fn draw_axes(&self, canvas: &mut Canvas, frame: &Inside) {
         let words =
             |axis: &Axis, v: f64| number(round(if axis.scale == Scale::Logarithmic { 10_f64.powf(v) } else { v }));
-        let style = |h, v| text(TEXT - 0.5, scale, INK).pos(Pos::new(h, v));
-        let thin = FAINT.stroke_width(scale.round().max(1.0) as u32);
+        let theme = canvas.theme;
+        let style = |across, down| text(TEXT - 0.5, theme.ink()).at(across, down);
         let bottom = frame.top + frame.height;
-        for tick in ticks(&self.y, frame.y.0, frame.y.1) {
+        for tick in ticks(&self.y, frame.y.0, frame.y.1, frame.height / 36.0) {
             let (left, y) = frame.at(frame.x.0, tick);
-            area.draw(&PathElement::new(vec![(left, y), frame.at(frame.x.1, tick)], thin))?;
-            area.draw(&Text::new(words(&self.y, tick), (left - px(6.0), y), style(HPos::Right, VPos::Center)))?;
+            canvas.line(vec![(left, y), frame.at(frame.x.1, tick)], theme.faint(), 1.0);
+            canvas.words(words(&self.y, tick), (left - 6.0, y), style(Across::Right, Down::Middle));
         }
-        for tick in ticks(&self.x, frame.x.0, frame.x.1) {
+        let mut free = f64::MIN;
+        for tick in ticks(&self.x, frame.x.0, frame.x.1, frame.width / 52.0) {
             let x = frame.at(tick, frame.y.0).0;
-            area.draw(&PathElement::new(
-                vec![(x, px(bottom)), (x, px(bottom + 4.0))],
-                INK.stroke_width(thin.stroke_width),
-            ))?;
-            area.draw(&Text::new(words(&self.x, tick), (x, px(bottom + 6.0)), style(HPos::Center, VPos::Top)))?;
+            canvas.line(vec![(x, bottom), (x, bottom + 4.0)], theme.ink(), 1.0);
+            let label = words(&self.x, tick);
+            let half = 0.5 * Font::embedded().width(&label, EM * TEXT);
+            // Ticks of a logarithmic axis can be too near each other for all of their numbers.
+            if x - half > free {
+                free = x + half + 4.0;
+                canvas.words(label, (x, bottom + 6.0), style(Across::Middle, Down::Top));
+            }
         }
-        let name = |h, v| text(TEXT, scale, INK).pos(Pos::new(h, v));
-        let middle = (px(frame.left + frame.width / 2.0), px(bottom + BOTTOM - 4.0));
-        area.draw(&Text::new(self.x.label.clone(), middle, name(HPos::Center, VPos::Bottom)))?;
-        let turned = name(HPos::Center, VPos::Center).transform(FontTransform::Rotate270);
-        let middle = (px(12.0), px(frame.top + frame.height / 2.0));
-        area.draw(&Text::new(self.y.label.clone(), middle, turned))
+        let name = |words: &str, long: f64| {
+            let size = Font::embedded().width(words, EM * TEXT);
+            text(TEXT * (long / size).min(1.0), theme.ink())
+        };
+        let style = name(&self.x.label, canvas.width - 8.0).at(Across::Middle, Down::Bottom);
+        let half = 0.5 * Font::embedded().width(&self.x.label, style.size);
+        let middle = (frame.left + frame.width / 2.0).min(canvas.width - 2.0 - half);
+        canvas.words(self.x.label.clone(), (middle, bottom + BOTTOM - 1.0), style);
+        let style = name(&self.y.label, frame.height + TOP + BOTTOM).at(Across::Middle, Down::Middle);
+        let half = 0.5 * Font::embedded().width(&self.y.label, style.size);
+        let middle = (frame.top + frame.height / 2.0).max(half + 2.0);
+        canvas.words(self.y.label.clone(), (12.0, middle), Style { up: true, ..style });
     }
 
-    fn draw_shape<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        shape: &Shape,
-        frame: &Inside,
-    ) -> Drawn<DB> {
-        let scale = frame.scale;
+    fn draw_shape(&self, canvas: &mut Canvas, shape: &Shape, frame: &Inside, room: Room) {
         let at = |p: &Place| frame.at(self.x.to(p.0), self.y.to(p.1));
-        let line = |c: &Rgb, width: f64| colour(*c).stroke_width((width * scale).round().max(1.0) as u32);
+        let theme = canvas.theme;
         match shape {
             Shape::Line { places, colour, width } => {
-                area.draw(&PathElement::new(places.iter().map(at).collect::<Vec<_>>(), line(colour, *width)))
+                canvas.line(places.iter().map(at).collect(), theme.adapt(*colour), *width);
             }
-            Shape::Band { ends, colour: c } => {
+            Shape::Band { ends, colour } => {
                 let low = ends.iter().map(|e| at(&(e.0, e.1)));
                 let high = ends.iter().rev().map(|e| at(&(e.0, e.2)));
-                area.draw(&Polygon::new(low.chain(high).collect::<Vec<_>>(), colour(*c).mix(0.25)))
+                canvas.area(low.chain(high).collect(), Paint::mix(theme.adapt(*colour), 0.25));
             }
-            Shape::Discs { places, colour: c, radius } => {
-                let radius = (radius * scale).round() as i32;
-                places.iter().try_for_each(|p| area.draw(&Circle::new(at(p), radius, colour(*c).filled())))
+            Shape::Discs { places, colour, radius } => {
+                places.iter().for_each(|p| canvas.disc(at(p), *radius, theme.adapt(*colour)));
             }
-            Shape::Whiskers { ends, colour } => ends.iter().try_for_each(|e| {
-                area.draw(&PathElement::new(vec![at(&(e.0, e.1)), at(&(e.0, e.2))], line(colour, 1.5)))
-            }),
-            Shape::Patch { places, colour: c } => {
-                let mut outline: Vec<(i32, i32)> = places.iter().map(at).collect();
-                area.draw(&Polygon::new(outline.clone(), colour(*c).mix(0.6)))?;
+            Shape::Whiskers { ends, colour } => {
+                ends.iter().for_each(|e| {
+                    canvas.line(vec![at(&(e.0, e.1)), at(&(e.0, e.2))], theme.adapt(*colour), 1.5);
+                });
+            }
+            Shape::Patch { places, colour } => {
+                let mut outline: Vec<Place> = places.iter().map(at).collect();
+                canvas.area(outline.clone(), Paint::mix(*colour, 0.6));
                 outline.extend(outline.first().copied());
-                area.draw(&PathElement::new(outline, line(c, 1.5)))
+                canvas.line(outline, *colour, 1.5);
             }
             Shape::Image { image, size } => {
                 let ((left, top), (right, bottom)) = (at(&(0.0, 0.0)), at(size));
-                let (w, h) = ((right - left).max(1) as u32, (bottom - top).max(1) as u32);
-                match BitMapElement::with_owned_buffer((left, top), (w, h), grey(image, w, h)) {
-                    Some(bitmap) => area.draw(&bitmap),
-                    None => Ok(()),
-                }
+                let colours = room.colours.unwrap_or(ColourMap::Grey);
+                canvas.image((left, top), (right - left, bottom - top), pixels(image, colours));
             }
             Shape::Words { at: place, words } => {
-                let style = text(TEXT - 1.0, scale, INK).pos(Pos::new(HPos::Left, VPos::Center));
-                area.draw(&Text::new(words.clone(), at(place), style))
+                let style = text(TEXT - 1.0, theme.ink()).at(Across::Left, Down::Middle);
+                canvas.words(words.clone(), at(place), style);
             }
         }
-    }
-
-    fn draw_legend<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, top: f64, scale: f64) -> Drawn<DB> {
-        let px = |v: f64| (v * scale).round() as i32;
-        for ((rgb, words), (left, line)) in self.legend.iter().zip(self.places()) {
-            let top = top + line * LINE;
-            let swatch = [(px(left), px(top + 5.0)), (px(left + 16.0), px(top + 11.0))];
-            area.draw(&Rectangle::new(swatch, colour(*rgb).filled()))?;
-            area.draw(&Text::new(words.clone(), (px(left + 22.0), px(top + 1.0)), text(TEXT - 0.5, scale, INK)))?;
-        }
-        Ok(())
     }
 
     /// Where each entry of the legend begins, and in which line.
-    fn places(&self) -> Vec<Place> {
+    fn places(&self, width: f64) -> Vec<Place> {
         let start = self.margins().0;
         let (mut left, mut line) = (start, 0.0);
         let place = |(_, words): &(Rgb, String)| {
-            let long = 22.0 + words.chars().count() as f64 * 0.6 * TEXT + 16.0;
-            if left > start && left + long - 16.0 > self.width {
+            let long = 22.0 + Font::embedded().width(words, EM * (TEXT - 0.5)) + 16.0;
+            if left > start && left + long - 16.0 > width {
                 (left, line) = (start, line + 1.0);
             }
             let place = (left, line);
@@ -245,36 +257,23 @@ impl Plane {
 }
 
 /// A colour bar at the right, with its ends and what it means.
-fn draw_bar<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
-    (low, high): Place,
-    words: &str,
-    (left, top, bottom): (f64, f64, f64),
-    scale: f64,
-) -> Drawn<DB> {
-    let px = |v: f64| (v * scale).round() as i32;
+fn draw_bar(canvas: &mut Canvas, (low, high): Place, words: &str, (left, top, bottom): (f64, f64, f64)) {
     let (top, bottom) = (top + LINE, bottom - 4.0);
-    let (w, h) = (px(12.0).max(1) as u32, px(bottom - top).max(1) as u32);
-    let level = |i: u32| 1.0 - (i / w) as f32 / (h - 1).max(1) as f32;
-    let rgb = (0..w * h).map(|i| ColourMap::Viridis.rgb(level(i))).flat_map(|(r, g, b)| [r, g, b]).collect();
-    if let Some(bar) = BitMapElement::with_owned_buffer((px(left), px(top)), (w, h), rgb) {
-        area.draw(&bar)?;
-    }
-    area.draw(&Text::new(words.to_string(), (px(left), px(top - LINE)), text(TEXT - 0.5, scale, INK)))?;
+    let level = |i: usize| 1.0 - i as f32 / 255.0;
+    let rgb = (0..256).map(|i| ColourMap::Viridis.rgb(level(i))).flat_map(|(r, g, b)| [r, g, b]).collect();
+    canvas.image((left, top), (12.0, bottom - top), Pixels { width: 1, height: 256, rgb });
+    let ink = canvas.theme.ink();
+    canvas.words(words, (left, top - LINE), text(TEXT - 0.5, ink));
     for share in [0.0, 0.5, 1.0] {
         let y = bottom - share * (bottom - top);
-        let style = text(TEXT - 0.5, scale, INK).pos(Pos::new(HPos::Left, VPos::Center));
         let value = number(round(low + share * (high - low)));
-        area.draw(&Text::new(value, (px(left + 17.0), px(y)), style))?;
+        canvas.words(value, (left + 17.0, y), text(TEXT - 0.5, ink).at(Across::Left, Down::Middle));
     }
-    Ok(())
 }
 
-/// Grey levels at the size they are drawn, the nearest pixel's.
-fn grey(image: &Array2<f32>, w: u32, h: u32) -> Vec<u8> {
+/// An image's own pixels in colours.
+fn pixels(image: &Array2<f32>, colours: ColourMap) -> Pixels {
     let (low, high) = contrast(image.iter().copied());
-    let (rows, columns) = image.dim();
-    let at = |i: u32, n: u32, of: usize| ((i as usize * of) / n as usize).min(of - 1);
-    let level = |y: u32, x: u32| ((image[[at(y, h, rows), at(x, w, columns)]] - low) / (high - low)).clamp(0.0, 1.0);
-    (0..h).flat_map(|y| (0..w).map(move |x| (y, x))).flat_map(|(y, x)| [(255.0 * level(y, x)) as u8; 3]).collect()
+    let rgb = image.iter().map(|v| colours.rgb((v - low) / (high - low))).flat_map(|(r, g, b)| [r, g, b]).collect();
+    Pixels { width: image.ncols(), height: image.nrows(), rgb }
 }

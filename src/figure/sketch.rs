@@ -1,12 +1,8 @@
 //! Figures made of a few shapes: matrices, graphs, ribbons.
 
-use super::theme::{INK, Rgb, TEXT, colour, text};
-use plotters::coord::Shift;
-use plotters::prelude::{
-    Circle, DrawingArea, DrawingAreaErrorKind, DrawingBackend, PathElement, Polygon, Rectangle, Text,
-};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontTransform, RGBColor};
+use super::canvas::{Across, Canvas, Down, Style};
+use super::room::Room;
+use super::theme::{INK, Rgb, TEXT, text};
 
 /// Where a text stands relative to its place.
 #[derive(Clone, Copy)]
@@ -55,57 +51,51 @@ pub(crate) struct Sketch {
     pub shapes: Vec<Shape>,
 }
 
-type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
-
-pub(crate) const BLACK: Rgb = (INK.0, INK.1, INK.2);
+/// Words and lines on the paper; a theme may draw them light on dark.
+pub(crate) const BLACK: Rgb = INK;
 
 impl Sketch {
     pub(crate) fn words(&mut self, at: (f64, f64), words: impl Into<String>, side: Side) {
         self.shapes.push(Shape::Words { at, words: words.into(), size: TEXT, colour: BLACK, side, up: false });
     }
 
-    pub(super) fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: f64) -> Drawn<DB> {
-        let px = |v: f64| (v * scale).round() as i32;
-        let place = |(x, y): (f64, f64)| (px(x), px(y));
+    /// At a width every length is scaled but those of letters that would get too small to read.
+    pub(super) fn size(&self, room: Room) -> (f64, f64) {
+        let times = room.width.map_or(1.0, |w| w / self.size.0);
+        (times * self.size.0, times * self.size.1)
+    }
+
+    pub(super) fn draw(&self, canvas: &mut Canvas) {
+        let (theme, times) = (canvas.theme, canvas.width / self.size.0);
+        let place = |(x, y): (f64, f64)| (times * x, times * y);
+        let all = |points: &[(f64, f64)]| points.iter().map(|p| place(*p)).collect();
         for shape in &self.shapes {
             match shape {
                 Shape::Box { at: [x, y, w, h], fill } => {
-                    area.draw(&Rectangle::new([place((*x, *y)), place((x + w, y + h))], colour(*fill).filled()))?;
+                    canvas.fill(place((*x, *y)), place((x + w, y + h)), theme.adapt(*fill));
                 }
-                Shape::Line { points, colour: c, width } => {
-                    let style = colour(*c).stroke_width((width * scale).round().max(1.0) as u32);
-                    area.draw(&PathElement::new(points.iter().map(|p| place(*p)).collect::<Vec<_>>(), style))?;
+                Shape::Line { points, colour, width } => {
+                    canvas.line(all(points), theme.adapt(*colour), times * width);
                 }
-                Shape::Area { points, fill } => {
-                    area.draw(&Polygon::new(
-                        points.iter().map(|p| place(*p)).collect::<Vec<_>>(),
-                        colour(*fill).filled(),
-                    ))?;
-                }
+                Shape::Area { points, fill } => canvas.area(all(points), theme.adapt(*fill)),
                 Shape::Disc { at, radius, fill, line } => {
                     if let Some(fill) = fill {
-                        area.draw(&Circle::new(place(*at), px(*radius), colour(*fill).filled()))?;
+                        canvas.disc(place(*at), times * radius, theme.adapt(*fill));
                     }
-                    area.draw(&Circle::new(
-                        place(*at),
-                        px(*radius),
-                        colour(*line).stroke_width(px(1.2).max(1) as u32),
-                    ))?;
+                    canvas.ring(place(*at), times * radius, theme.adapt(*line), 1.2 * times);
                 }
-                Shape::Words { at, words, size, colour: (r, g, b), side, up } => {
-                    let side = match side {
-                        Side::Left => HPos::Left,
-                        Side::Middle => HPos::Center,
-                        Side::Right => HPos::Right,
+                Shape::Words { at, words, size, colour, side, up } => {
+                    let across = match side {
+                        Side::Left => Across::Left,
+                        Side::Middle => Across::Middle,
+                        Side::Right => Across::Right,
                     };
-                    let mut style = text(*size, scale, RGBColor(*r, *g, *b)).pos(Pos::new(side, VPos::Center));
-                    if *up {
-                        style = style.transform(FontTransform::Rotate270);
-                    }
-                    area.draw(&Text::new(words.clone(), place(*at), style))?;
+                    // Only what stands on the paper: letters in a coloured box keep their colour.
+                    let rgb = if *colour == BLACK { theme.ink() } else { *colour };
+                    let style = Style { up: *up, ..text(times * size, rgb).at(across, Down::Middle) };
+                    canvas.words(words.clone(), place(*at), style);
                 }
             }
         }
-        Ok(())
     }
 }

@@ -89,15 +89,15 @@ impl Chart {
         (extent(&xs), extent(&ys))
     }
 
-    /// Space above the highest point, as a fraction of the range: as much as the legend needs.
-    fn room(&self) -> f64 {
+    /// Space above the highest point, as a fraction of the range: as much as the legend needs at a height in CSS pixels.
+    fn room(&self, height: f64) -> f64 {
         let named = self.series.iter().filter(|s| match s {
             Series::Line { name, .. } | Series::Bars { name, .. } => name.is_some(),
             Series::Marker { .. } => true,
         });
         match named.count() {
             0 => 0.06,
-            count => f64::max(0.3, 0.12 * count as f64),
+            count => (f64::max(0.3, 0.12 * count as f64) * 300.0 / height).min(2.0),
         }
     }
 
@@ -109,15 +109,17 @@ impl Chart {
                 let pad = 0.02 * (x1 - x0);
                 let x = (x0 - pad..x1 + pad, self.x_ticks(x1 - x0, canvas.width));
                 if self.log_y {
-                    let (y0, y1) = (y.0 / 1.2, y.1 * 1.2);
+                    // The legend's room, as a share of the decades.
+                    let top = (y.1 / y.0).powf(0.6 * self.room(canvas.height)).max(1.2);
+                    let (y0, y1) = (y.0 / 1.2, y.1 * top);
                     let y = (y0..y1).log_scale().with_key_points(decades(y0, y1));
                     return self.draw_on(canvas, x, y, (y0, y1), UpperRight);
                 }
-                let y = self.linear_y(y);
+                let y = self.linear_y(y, canvas.height);
                 self.draw_on(canvas, x, y.clone(), (y.start, y.end), UpperRight)
             }
             Axes::Decades => {
-                let (x0, x1, y) = (x0 / 1.05, x1 * 1.05, self.linear_y(y));
+                let (x0, x1, y) = (x0 / 1.05, x1 * 1.05, self.linear_y(y, canvas.height));
                 let ticks = decades(x0, x1);
                 let count = ticks.len();
                 let x = (x0..x1).log_scale().with_key_points(ticks);
@@ -135,9 +137,9 @@ impl Chart {
     }
 
     /// A linear y axis, with room for the legend.
-    fn linear_y(&self, (y0, y1): (f64, f64)) -> std::ops::Range<f64> {
+    fn linear_y(&self, (y0, y1): Place, height: f64) -> std::ops::Range<f64> {
         let bottom = if y0 == 0.0 { 0.0 } else { y0 - 0.06 * (y1 - y0) };
-        bottom..y1 + self.room() * (y1 - y0)
+        bottom..y1 + self.room(height) * (y1 - y0)
     }
 
     /// Number of ticks along a linear x axis: as many as have room for their numbers.
@@ -177,6 +179,7 @@ impl Chart {
             .disable_x_mesh()
             .light_line_style(colour(paper).mix(0.0))
             .bold_line_style(colour(faint).stroke_width(px(1.0)))
+            .set_all_tick_mark_size(px(3.5))
             .axis_style(colour(ink).stroke_width(px(1.0)))
             .x_labels(ticks)
             .y_labels(y_ticks)

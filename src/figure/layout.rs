@@ -125,15 +125,24 @@ impl Grid {
         if self.letters { LETTER } else { 0.0 }
     }
 
+    /// Figures in a row: fewer where they would get too narrow for their axes.
+    fn columns(&self, room: Room) -> usize {
+        let least = |f: &Figure| if matches!(&*f.plot, Plot::Tiles(_)) { 100.0 } else { 200.0 };
+        let least = self.figures.iter().map(least).fold(0.0, f64::max);
+        let most = room.width.map_or(self.columns, |w| ((w + GAP) / (least + GAP)) as usize);
+        self.columns.min(most.max(1))
+    }
+
     /// What each figure is given.
     fn rooms(&self, room: Room) -> Vec<Room> {
-        let columns = self.columns as f64;
-        let width = room.width.map(|w| ((w - GAP * (columns - 1.0)) / columns).max(40.0));
+        let columns = self.columns(room);
+        let gaps = GAP * (columns - 1) as f64;
+        let width = room.width.map(|w| (w - gaps) / columns as f64);
         let own = |i: usize| {
             let mut own = Room { width, x: None, y: None, ..room };
             if self.shared {
-                let beside = |j: usize| j / self.columns == i / self.columns;
-                let below = |j: usize| j % self.columns == i % self.columns;
+                let beside = |j: usize| j / columns == i / columns;
+                let below = |j: usize| j % columns == i % columns;
                 own.x = self.union(i, 0, below);
                 own.y = self.union(i, 1, beside);
             }
@@ -157,12 +166,12 @@ impl Grid {
     fn sizes(&self, room: Room) -> (Vec<f64>, Vec<f64>) {
         let size = |(figure, own): (&Figure, Room)| figure.plot.size(figure.room(own).unwrap_or(own));
         let sizes: Vec<_> = self.figures.iter().zip(self.rooms(room)).map(size).collect();
-        let rows = sizes.len().div_ceil(self.columns);
-        let mut wide = vec![0.0_f64; self.columns];
-        let mut high = vec![0.0_f64; rows];
+        let columns = self.columns(room);
+        let mut wide = vec![0.0_f64; columns];
+        let mut high = vec![0.0_f64; sizes.len().div_ceil(columns)];
         for (i, (w, h)) in sizes.iter().enumerate() {
-            wide[i % self.columns] = wide[i % self.columns].max(*w);
-            high[i / self.columns] = high[i / self.columns].max(*h + self.top());
+            wide[i % columns] = wide[i % columns].max(*w);
+            high[i / columns] = high[i / columns].max(*h + self.top());
         }
         (wide, high)
     }
@@ -177,7 +186,7 @@ impl Grid {
         let (wide, high) = self.sizes(room);
         let before = |v: &[f64], i: usize| v[..i].iter().sum::<f64>() + GAP * i as f64;
         for (i, (figure, own)) in self.figures.iter().zip(self.rooms(room)).enumerate() {
-            let (x, y) = (before(&wide, i % self.columns), before(&high, i / self.columns));
+            let (x, y) = (before(&wide, i % wide.len()), before(&high, i / wide.len()));
             let part = figure.canvas_in(own, canvas.theme)?;
             canvas.place(part, (x, y + self.top()), 1.0);
             if self.letters {

@@ -159,7 +159,8 @@ impl Plane {
             let top = bottom + line * LINE;
             canvas.fill((left, top + 5.0), (left + 16.0, top + 11.0), theme.adapt(*rgb));
             let style = text(TEXT - 0.5, theme.ink()).at(Across::Left, Down::Middle);
-            canvas.words(words.clone(), (left + 22.0, top + 8.0), style);
+            let words = Font::embedded().cut(words, style.size, width - left - 24.0);
+            canvas.words(words, (left + 22.0, top + 8.0), style);
         }
     }
 
@@ -194,7 +195,7 @@ impl Plane {
         let style = name(&self.x.label, canvas.width - 8.0).at(Across::Middle, Down::Bottom);
         let half = 0.5 * Font::embedded().width(&self.x.label, style.size);
         let middle = (frame.left + frame.width / 2.0).min(canvas.width - 2.0 - half);
-        canvas.words(self.x.label.clone(), (middle, bottom + BOTTOM - 1.0), style);
+        canvas.words(self.x.label.clone(), (middle, bottom + BOTTOM - 3.0), style);
         let style = name(&self.y.label, frame.height + TOP + BOTTOM).at(Across::Middle, Down::Middle);
         let half = 0.5 * Font::embedded().width(&self.y.label, style.size);
         let middle = (frame.top + frame.height / 2.0).max(half + 2.0);
@@ -241,10 +242,13 @@ impl Plane {
 
     /// Where each entry of the legend begins, and in which line.
     fn places(&self, width: f64) -> Vec<Place> {
-        let start = self.margins().0;
+        let long = |words: &str| 22.0 + Font::embedded().width(words, EM * (TEXT - 0.5)) + 16.0;
+        // Below the axes, or from the left edge where an entry needs that.
+        let margin = self.margins().0;
+        let start = if self.legend.iter().any(|e| margin + long(&e.1) > width + 12.0) { 8.0 } else { margin };
         let (mut left, mut line) = (start, 0.0);
         let place = |(_, words): &(Rgb, String)| {
-            let long = 22.0 + Font::embedded().width(words, EM * (TEXT - 0.5)) + 16.0;
+            let long = long(words);
             if left > start && left + long - 16.0 > width {
                 (left, line) = (start, line + 1.0);
             }

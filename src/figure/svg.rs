@@ -40,6 +40,8 @@ fn points(points: &[(f64, f64)]) -> String {
 /// The document. `mm` is the width that it asks for, where it asks for one.
 pub(super) fn write(canvas: &Canvas, mm: Option<f64>, alt: &str) -> Result<String> {
     let (mut body, mut clips, mut glyphs) = (String::new(), Clips::default(), BTreeMap::new());
+    let paper = fill(Some(canvas.theme.paper().into()));
+    let _ = writeln!(body, "<rect width=\"100%\" height=\"100%\"{paper}/>");
     let mut open: Clip = None;
     for (item, clip) in &canvas.items {
         if *clip != open {

@@ -78,6 +78,8 @@ pub(crate) struct Tiles {
 
 const GAP: f64 = 8.0;
 const LINE: f64 = 20.0;
+/// The least side of a tile whose caption can be read.
+const LEAST: f64 = 56.0;
 
 impl Tiles {
     /// Width and height of a tile in CSS pixels.
@@ -86,38 +88,44 @@ impl Tiles {
         let longest = h.max(w).max(1) as f64;
         let scale = match room.width {
             None => self.side / longest,
-            Some(width) => ((width - GAP) / self.across() - GAP).max(8.0) / w.max(1) as f64,
+            Some(width) => ((width - GAP) / self.across(room) as f64 - GAP).max(8.0) / w.max(1) as f64,
         };
         (w as f64 * scale, h as f64 * scale)
     }
 
-    fn across(&self) -> f64 {
-        self.columns.min(self.tiles.len()).max(1) as f64
+    /// Tiles in a row: half as many where they would get too small.
+    fn across(&self, room: Room) -> usize {
+        let mut columns = self.columns.min(self.tiles.len()).max(1);
+        let narrow = |columns: usize| room.width.is_some_and(|w| (w - GAP) / (columns as f64) < LEAST + GAP);
+        while columns.is_multiple_of(2) && narrow(columns) {
+            columns /= 2;
+        }
+        columns
     }
 
-    fn rows(&self) -> usize {
-        self.tiles.len().div_ceil(self.columns.max(1)).max(1)
+    fn rows(&self, room: Room) -> usize {
+        self.tiles.len().div_ceil(self.across(room)).max(1)
     }
 
     pub(super) fn size(&self, room: Room) -> (f64, f64) {
         let (w, h) = self.tile(room);
-        let width = room.width.unwrap_or((self.across() * (w + GAP) + GAP).ceil());
+        let width = room.width.unwrap_or((self.across(room) as f64 * (w + GAP) + GAP).ceil());
         let lines = self.legend_places(width).last().map_or(0.0, |place| place.1 + 1.0);
         let legend = if self.legend.is_empty() { 0.0 } else { lines * LINE + GAP / 2.0 };
-        (width, (self.rows() as f64 * (h + LINE + GAP) + legend).ceil())
+        (width, (self.rows(room) as f64 * (h + LINE + GAP) + legend).ceil())
     }
 
     pub(super) fn draw(&self, canvas: &mut Canvas, room: Room) {
         let (w, h) = self.tile(room);
-        let ink = canvas.theme.ink();
+        let (ink, columns) = (canvas.theme.ink(), self.across(room));
         for (i, tile) in self.tiles.iter().enumerate() {
-            let left = GAP + (i % self.columns) as f64 * (w + GAP);
-            let top = (i / self.columns) as f64 * (h + LINE + GAP);
+            let left = GAP + (i % columns) as f64 * (w + GAP);
+            let top = (i / columns) as f64 * (h + LINE + GAP);
             let (caption, size) = fit(&tile.caption, w);
             canvas.words(caption, (left, top + LINE - 6.0), text(size, ink).at(Across::Left, Down::Bottom));
             self.draw_tile(canvas, tile, (left, top + LINE), (w, h), room);
         }
-        self.draw_legend(canvas, self.rows() as f64 * (h + LINE + GAP));
+        self.draw_legend(canvas, self.rows(room) as f64 * (h + LINE + GAP));
     }
 
     fn draw_tile(&self, canvas: &mut Canvas, tile: &Tile, (left, top): (f64, f64), (w, h): (f64, f64), room: Room) {
@@ -151,7 +159,7 @@ impl Tiles {
             scale_bar(canvas, (left, top + h), w, w / (nm * tile.image.ncols() as f64));
         }
         if let Some(unit) = tile.bar {
-            colour_bar(canvas, colours, tile.range, unit, (left + w, top + h), w);
+            colour_bar(canvas, colours, tile.range, unit, [left, top, w, h]);
         }
     }
 
@@ -197,23 +205,26 @@ fn fit(caption: &str, width: f64) -> (String, f64) {
     (font.cut(caption, EM * size, width), size)
 }
 
-/// The colours from low to high, with the range's ends, on a plate in the lower right corner.
+/// The colours from low to high, with the range's ends, on a plate in a right corner of the image.
 fn colour_bar(
     canvas: &mut Canvas,
     colours: ColourMap,
     (low, high): (f32, f32),
     unit: &str,
-    (right, bottom): (f64, f64),
-    width: f64,
+    [left, top, width, height]: [f64; 4],
 ) {
+    let (right, bottom) = (left + width, top + height);
     const HIGH: f64 = 10.0;
     let signed = |v: f32| if low < 0.0 && v > 0.0 { format!("+{}", short(v)) } else { short(v) };
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     let labels = [signed(low), signed(high) + &unit];
     let long: f64 = labels.iter().map(|l| Font::embedded().width(l, EM * TEXT)).sum();
     let wide = (long + 12.0).max(100.0).min(width - 24.0);
-    let (x1, y1) = (right - 6.0, bottom - 6.0);
-    let (x0, y0) = (x1 - wide - 12.0, y1 - HIGH - 24.0);
+    // Where the scale bar leaves no room beside it, at the top.
+    let high = HIGH + 24.0;
+    let y1 = if width < 1.6 * wide { top + 6.0 + high } else { bottom - 6.0 };
+    let x1 = right - 6.0;
+    let (x0, y0) = (x1 - wide - 12.0, y1 - high);
     canvas.fill((x0, y0), (x1, y1), Paint::mix((0, 0, 0), 0.65));
     let rgb = (0..256).map(|i| colours.rgb(i as f32 / 255.0)).flat_map(|(r, g, b)| [r, g, b]).collect();
     canvas.image((x0 + 6.0, y0 + 5.0), (wide, HIGH), Pixels { width: 256, height: 1, rgb });
@@ -244,6 +255,9 @@ fn scale_bar(canvas: &mut Canvas, (left, bottom): (f64, f64), width: f64, px_per
     let plate = bar.max(Font::embedded().width(&label, EM * TEXT)) + 12.0;
     let inset = if width < 120.0 { 2.0 } else { 6.0 };
     let (x0, y0) = (left + inset, bottom - inset);
+    if plate + inset > width {
+        return; // its words do not fit on so small an image
+    }
     canvas.fill((x0, y0 - 26.0), (x0 + plate, y0), Paint::mix((0, 0, 0), 0.65));
     let middle = x0 + plate / 2.0;
     canvas.fill((middle - bar / 2.0, y0 - 8.0), (middle + bar / 2.0, y0 - 5.0), PAPER);

@@ -7,8 +7,8 @@
 use atomotion::prelude::*;
 use std::path::Path;
 
-/// All kinds of figures, with their names.
-fn figures() -> Result<Vec<(&'static str, Figure)>, Error> {
+/// All kinds of figures, with their names; players and animations go to the folder.
+fn figures(folder: &Path) -> Result<Vec<(&'static str, Figure)>, Error> {
     let mut experiment = Experiment::ws2();
     experiment.imaging.size_px = 160;
     experiment.frames = 16;
@@ -23,6 +23,11 @@ fn figures() -> Result<Vec<(&'static str, Figure)>, Error> {
     let classes = KMeans::new(4).fit(&defects)?;
     let components = Pca::new(6).fit(&defects)?;
     let tracks = Linker::default().link(&truth.drop("track")?)?;
+    let animation = movie.animation().with_defects(&classes.defects)?.with_tracks(&tracks, 5)?;
+    animation.save(folder.join("animation.gif"))?;
+    animation.save(folder.join("animation.apng"))?;
+    write(&folder.join("player.html"), &animation.to_html()?)?;
+    write(&folder.join("player-plain.html"), &movie.animation().with_side_px(200).to_html()?)?;
     let chain = Physics::of(&Matter::ws2(), &States::of(&Matter::ws2().crystal).lumped()).chain(5.0)?;
     let states = States::of(&Matter::ws2().crystal).lumped();
     let mut all = vec![
@@ -63,11 +68,15 @@ fn figures() -> Result<Vec<(&'static str, Figure)>, Error> {
     Ok(all)
 }
 
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|e| Error::Figure(format!("{}: {e}", path.display())))
+}
+
 fn main() -> Result<(), Error> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "figures".into());
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder).map_err(|e| Error::Figure(format!("{}: {e}", folder.display())))?;
-    for (name, figure) in figures()? {
+    for (name, figure) in figures(folder)? {
         let variants = [
             ("light", figure.clone().with_theme(Theme::Light)),
             ("dark", figure.clone().with_theme(Theme::Dark)),

@@ -16,7 +16,7 @@ pub use crate::dynamics::{
     LinkScores, Linker, Motion, Msd, Null, PairEnergies, Sightings, Tracks, concentration, score_links,
 };
 pub use crate::error::Error;
-pub use crate::figure::{ColourMap, Figure, InsetAt, Theme, Width, site_map};
+pub use crate::figure::{Animation, ColourMap, Figure, InsetAt, Theme, Width, site_map};
 pub use crate::markov::{
     Chain, Corrected, Energies, Estimate, Estimation, Hidden, HoppingVacancies, Learning, PhysicalMove, Physics,
     Process, RateFit, Rates, Sequences, SiteModel, StateKind, States, Step, contradictions, memory,

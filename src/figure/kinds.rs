@@ -49,28 +49,18 @@ impl Frame {
 }
 
 impl Movie {
-    /// First, middle and last frame side by side.
+    /// Six frames from the first to the last (all of a shorter movie) as a contact sheet; [`Movie::contact_sheet`] takes those
+    /// that you choose.
     ///
     /// # Errors
     /// If a frame cannot be read.
     pub fn figure(&self) -> Result<Figure> {
-        let mut indices = vec![0, self.len() / 2, self.len() - 1];
-        indices.dedup();
-        let tiles = indices
-            .iter()
-            .map(|&i| {
-                let frame = self.frame(i)?;
-                let time = self.calibration().time_s(frame.index);
-                let text = if self.len() > 1 { format!("frame {i}, {time:.1} s") } else { format!("frame {i}") };
-                Ok(tile(&frame, text))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let side = if tiles.len() == 1 { LARGE } else { 260.0 };
-        let columns = tiles.len();
-        Ok(Figure::tiles(Tiles { tiles, columns, side, colours: ColourMap::Grey, legend: vec![] }, format!("{self:?}")))
+        let (shown, last) = (self.len().min(6), self.len() - 1);
+        let indices: Vec<usize> = (0..shown).map(|i| if shown > 1 { i * last / (shown - 1) } else { 0 }).collect();
+        self.contact_sheet(&indices)
     }
 
-    /// Shows the movie in a notebook: size, calibration, source, and three frames.
+    /// Shows the movie in a notebook: size, calibration, source, and six of its frames.
     pub fn evcxr_display(&self) {
         show(&format!("{self:?}"), "", &[self.figure()]);
     }

@@ -76,7 +76,7 @@ fn heat_map(names: &[String], p: &Array2<f64>, title: &str, alt: String) -> Figu
         let fill = if p > 0.0 { ColourMap::Viridis.rgb(level(p)) } else { (240, 240, 240) };
         sketch.shapes.push(Shape::Box { at: [x, y, cell - 1.0, cell - 1.0], fill });
         if p > 0.0 && cell >= 34.0 {
-            let colour = if level(p) > 0.6 { BLACK } else { WHITE };
+            let colour = if level(p) > 0.6 { (0, 0, 0) } else { WHITE };
             let words = short(p);
             let size = if words.len() > 4 { 10.0 } else { 11.5 };
             sketch.shapes.push(Shape::Words {

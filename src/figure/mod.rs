@@ -13,6 +13,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod animation;
 mod axis;
 mod canvas;
 mod cells;
@@ -23,14 +24,17 @@ mod coupling;
 mod defects;
 mod drift;
 mod dynamics;
+mod film;
 mod font;
 mod kinds;
 mod labels;
 mod layout;
 mod markov;
+mod movies;
 mod outline;
 mod pdf;
 mod plane;
+mod player;
 mod plots;
 mod raster;
 mod record;
@@ -44,6 +48,7 @@ mod theme;
 mod tiles;
 mod training;
 
+pub use animation::Animation;
 pub use colours::ColourMap;
 pub use layout::InsetAt;
 pub use markov::site_map;

@@ -81,7 +81,7 @@ pub(super) fn write(canvas: &Canvas, mm: Option<f64>, alt: &str) -> Result<Strin
 }
 
 /// Letters that follow from the content (FNV-1a, 64 bits).
-fn prefix(bytes: &[u8]) -> String {
+pub(super) fn prefix(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
     format!("a{hash:016x}")
 }
@@ -168,7 +168,7 @@ fn path(strokes: &[Stroke]) -> String {
 }
 
 /// An image as PNG: one number a pixel where it is grey.
-fn png_of(image: &Pixels) -> Result<Vec<u8>> {
+pub(super) fn png_of(image: &Pixels) -> Result<Vec<u8>> {
     let grey = image.rgb.chunks_exact(3).all(|c| c[0] == c[1] && c[1] == c[2]);
     let mut bytes = vec![];
     let mut encoder = png::Encoder::new(&mut bytes, image.width as u32, image.height as u32);

@@ -77,10 +77,11 @@ impl Theme {
         if self == Theme::Dark { (62, 64, 66) } else { (225, 225, 225) }
     }
 
-    /// A grey that was chosen for white paper, for this one; colours stay.
+    /// A grey that was chosen for white paper, for this one. Colours stay, and so does black itself: it is the edge of what
+    /// lies on images, and text in light boxes.
     pub(super) fn adapt(self, rgb: Rgb) -> Rgb {
         let (r, g, b) = rgb;
-        if r != g || g != b {
+        if r != g || g != b || r == 0 {
             return rgb;
         }
         match self {

@@ -30,6 +30,21 @@ fn figures(folder: &Path) -> Result<Vec<(&'static str, Figure)>, Error> {
     write(&folder.join("player-plain.html"), &movie.animation().with_side_px(200).to_html()?)?;
     let chain = Physics::of(&Matter::ws2(), &States::of(&Matter::ws2().crystal).lumped()).chain(5.0)?;
     let states = States::of(&Matter::ws2().crystal).lumped();
+    let estimate = concentration(truth)?;
+    let msd = tracks.msd(8)?;
+    // What other programs draw beside ours (peers/figure_pairs.py).
+    movie.save(folder.join("movie.npy"))?;
+    write_parquet(classes.defects.table(), folder.join("defects.parquet"))?;
+    write_parquet(&estimate.table()?, folder.join("concentration.parquet"))?;
+    write_parquet(&msd.table()?, folder.join("msd.parquet"))?;
+    write_parquet(tracks.table(), folder.join("tracks.parquet"))?;
+    let n = chain.names.len();
+    let names = |of: &dyn Fn(usize) -> usize| (0..n * n).map(|i| chain.names[of(i)].clone()).collect::<Vec<_>>();
+    let p: Vec<f64> = chain.probabilities.iter().copied().collect();
+    write_parquet(
+        &df!("from" => names(&|i| i / n), "to" => names(&|i| i % n), "p" => p)?,
+        folder.join("chain.parquet"),
+    )?;
     let mut all = vec![
         ("movie", movie.figure()?),
         ("frame", frame.figure()),
@@ -45,12 +60,12 @@ fn figures(folder: &Path) -> Result<Vec<(&'static str, Figure)>, Error> {
         ("number", HowMany::default().with_most(5).fit(&defects)?.figure()),
         ("variance", components.figure()),
         ("components", components.patches_figure()),
-        ("concentration", concentration(truth)?.figure()),
+        ("concentration", estimate.figure()),
         ("tracks", tracks.figure()?),
         ("tracks-over", tracks.over(&frame)?),
         ("tracks-kinds", tracks.kinds_figure()?),
         ("space-time", tracks.space_time_figure()?),
-        ("msd", tracks.msd(8)?.figure()),
+        ("msd", msd.figure()),
         ("coupling", Coupling::default().with_draws(99).between(truth, "Mo_W", "V_S")?.figure()),
         ("matrix", chain.figure()),
         ("graph", chain.graph(&states, 1e-4)),

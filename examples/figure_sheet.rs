@@ -1,7 +1,7 @@
 //! Every kind of figure, drawn from simulated data into a folder, in each theme and at both widths of a column.
 //!
 //! ```text
-//! cargo run --example figure_sheet -- figures
+//! cargo run --example figure_sheet -- figures     # or, with so many dots per inch of the PNGs: -- figures 300
 //! ```
 
 use atomotion::prelude::*;
@@ -90,6 +90,7 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 fn main() -> Result<(), Error> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "figures".into());
     let folder = Path::new(&folder);
+    let dpi = std::env::args().nth(2).and_then(|word| word.parse().ok()).unwrap_or(144.0);
     std::fs::create_dir_all(folder).map_err(|e| Error::Figure(format!("{}: {e}", folder.display())))?;
     for (name, figure) in figures(folder)? {
         let variants = [
@@ -99,7 +100,7 @@ fn main() -> Result<(), Error> {
             ("double", figure.clone().with_theme(Theme::Print).with_width(Width::Double)),
         ];
         for (variant, figure) in variants {
-            figure.save_png(folder.join(format!("{name}-{variant}.png")), 144.0)?;
+            figure.save_png(folder.join(format!("{name}-{variant}.png")), dpi)?;
             figure.save(folder.join(format!("{name}-{variant}.svg")))?;
             figure.save(folder.join(format!("{name}-{variant}.pdf")))?;
             let smallest = figure.smallest_text_pt()?.unwrap_or(f64::NAN);

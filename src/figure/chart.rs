@@ -194,25 +194,25 @@ impl Chart {
         for series in &self.series {
             let (drawn, rgb, name) = match series {
                 Series::Line { points, colour: c, width, name } => {
-                    let style = colour(theme.adapt(*c)).stroke_width(px(*width));
+                    let style = colour(theme.on_paper(*c)).stroke_width(px(*width));
                     (chart.draw_series(LineSeries::new(points.iter().copied(), style))?, c, name.as_ref())
                 }
                 Series::Bars { points, width, colour: c, name } => {
                     let bars = points.iter().map(|&(x, y)| {
                         Rectangle::new(
                             [(x - width / 2.0, bottom), (x + width / 2.0, y)],
-                            colour(theme.adapt(*c)).filled(),
+                            colour(theme.on_paper(*c)).filled(),
                         )
                     });
                     (chart.draw_series(bars)?, c, name.as_ref())
                 }
                 Series::Marker { x, colour: c, name } => {
-                    let style = colour(theme.adapt(*c)).stroke_width(px(2.0));
+                    let style = colour(theme.on_paper(*c)).stroke_width(px(2.0));
                     (chart.draw_series(LineSeries::new([(*x, bottom), (*x, top)], style))?, c, Some(name))
                 }
             };
             if let Some(name) = name {
-                let (rgb, line) = (theme.adapt(*rgb), px(2.5));
+                let (rgb, line) = (theme.on_paper(*rgb), px(2.5));
                 let long = px(16.0) as i32;
                 drawn.label(name).legend(move |(x, y)| {
                     PathElement::new(vec![(x, y), (x + long, y)], colour(rgb).stroke_width(line))

@@ -43,63 +43,55 @@ fn wide(words: &str) -> f64 {
 
 /// A matrix of probabilities: rows from, columns to, colours by decades, white where a move is forbidden.
 fn heat_map(names: &[String], p: &Array2<f64>, title: &str, alt: String) -> Figure {
+    let (names, p, title) = (names.to_vec(), p.clone(), title.to_owned());
+    Figure::made(move |width| matrix(&names, &p, &title, width), alt)
+}
+
+/// The matrix at a width, or with cells that have room for their numbers.
+fn matrix(names: &[String], p: &Array2<f64>, title: &str, width: Option<f64>) -> Sketch {
     let n = names.len();
-    let cell = (560.0 / n as f64).clamp(26.0, 54.0);
-    let label = names.iter().map(|name| wide(name)).fold(40.0, f64::max);
-    let (left, top) = (label + 34.0, label + 48.0);
-    let mut sketch = Sketch { size: (left + cell * n as f64 + 96.0, top + cell * n as f64 + 14.0), shapes: vec![] };
+    let size = if width.is_some_and(|w| w < 500.0) { 10.0 } else { 12.5 };
+    let label = names.iter().map(|name| 0.52 * size * name.chars().count() as f64).fold(30.0, f64::max);
+    let (left, top, right) = (label + 32.0, label + 46.0, 62.0);
+    let natural = (560.0 / n as f64).clamp(26.0, 54.0);
+    let cell = width.map_or(natural, |w| ((w - left - right) / n as f64).min(54.0));
+    let across = width.unwrap_or(left + cell * n as f64 + right);
+    let mut sketch = Sketch { size: (across, top + cell * n as f64 + 14.0), shapes: vec![] };
+    let put = |sketch: &mut Sketch, at, words: String, size, colour, side, up| {
+        sketch.shapes.push(Shape::Words { at, words, size, colour, side, up });
+    };
     sketch.words((8.0, 12.0), title, Side::Left);
     sketch.words((left + 0.5 * cell * n as f64, 32.0), "to", Side::Middle);
     let at = (12.0, top + 0.5 * cell * n as f64);
-    sketch.shapes.push(Shape::Words {
-        at,
-        words: "from".into(),
-        size: 12.5,
-        colour: BLACK,
-        side: Side::Middle,
-        up: true,
-    });
+    put(&mut sketch, at, "from".into(), 12.5, BLACK, Side::Middle, true);
     for (i, name) in names.iter().enumerate() {
-        sketch.words((left - 6.0, top + (i as f64 + 0.5) * cell), name, Side::Right);
-        let at = (left + (i as f64 + 0.5) * cell, top - 6.0);
-        sketch.shapes.push(Shape::Words {
-            at,
-            words: name.clone(),
-            size: 12.5,
-            colour: BLACK,
-            side: Side::Left,
-            up: true,
-        });
+        let middle = (i as f64 + 0.5) * cell;
+        put(&mut sketch, (left - 6.0, top + middle), name.clone(), size, BLACK, Side::Right, false);
+        put(&mut sketch, (left + middle, top - 6.0), name.clone(), size, BLACK, Side::Left, true);
     }
     for ((i, j), &p) in p.indexed_iter() {
         let (x, y) = (left + j as f64 * cell, top + i as f64 * cell);
         let fill = if p > 0.0 { ColourMap::Viridis.rgb(level(p)) } else { (240, 240, 240) };
         sketch.shapes.push(Shape::Box { at: [x, y, cell - 1.0, cell - 1.0], fill });
         if p > 0.0 && cell >= 34.0 {
+            // Black that no theme changes.
             let colour = if level(p) > 0.6 { (0, 0, 0) } else { WHITE };
             let words = short(p);
             let size = if words.len() > 4 { 10.0 } else { 11.5 };
-            sketch.shapes.push(Shape::Words {
-                at: (x + 0.5 * cell, y + 0.5 * cell),
-                words,
-                size,
-                colour,
-                side: Side::Middle,
-                up: false,
-            });
+            put(&mut sketch, (x + 0.5 * cell, y + 0.5 * cell), words, size, colour, Side::Middle, false);
         }
     }
-    let (x, high) = (left + cell * n as f64 + 16.0, (cell * n as f64).min(220.0));
+    let (x, high) = (left + cell * n as f64 + 14.0, (cell * n as f64).min(220.0));
     for step in 0..60 {
         let from = top + high * f64::from(step) / 60.0;
         let fill = ColourMap::Viridis.rgb(1.0 - step as f32 / 59.0);
-        sketch.shapes.push(Shape::Box { at: [x, from, 14.0, high / 60.0 + 0.6], fill });
+        sketch.shapes.push(Shape::Box { at: [x, from, 12.0, high / 60.0 + 0.6], fill });
     }
     for decade in [0, 2, 4, 6] {
         let words = if decade == 0 { "1".into() } else { format!("1e-{decade}") };
-        sketch.words((x + 19.0, top + high * f64::from(decade) / 6.0), words, Side::Left);
+        put(&mut sketch, (x + 16.0, top + high * f64::from(decade) / 6.0), words, 10.5, BLACK, Side::Left, false);
     }
-    Figure::sketch(sketch, alt)
+    sketch
 }
 
 /// What stands around a state's place, as a small drawing.

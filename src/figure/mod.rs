@@ -32,6 +32,7 @@ mod layout;
 mod markov;
 mod movies;
 mod outline;
+mod output;
 mod pdf;
 mod plane;
 mod player;
@@ -58,12 +59,10 @@ pub(crate) use chart::{Chart, Corner, Series};
 pub(crate) use theme::{BRIGHT, CLASS_COLOURS, DARK, DEFECT, Rgb};
 pub(crate) use tiles::{Mark, Tile, Tiles};
 
-use crate::error::{Error, Result, check};
-use crate::file::write_whole;
+use crate::error::{Error, Result};
 use canvas::Canvas;
 use chart::Axes;
 use room::Room;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use theme::PX_PER_MM;
 
@@ -85,6 +84,8 @@ enum Plot {
     /// Bands, points and lines, the legend below.
     Plane(plane::Plane),
     Sketch(sketch::Sketch),
+    /// One that is made for a width, where there is one.
+    Made(Box<dyn Fn(Option<f64>) -> sketch::Sketch + Send + Sync>),
     /// So many in a row.
     Panels(Vec<Chart>, usize),
     Tree(plots::Tree),
@@ -121,6 +122,14 @@ impl Figure {
 
     pub(crate) fn sketch(sketch: sketch::Sketch, alt: impl Into<String>) -> Figure {
         Figure::new(Plot::Sketch(sketch), alt)
+    }
+
+    /// A sketch that is made anew for every width.
+    pub(crate) fn made(
+        make: impl Fn(Option<f64>) -> sketch::Sketch + Send + Sync + 'static,
+        alt: impl Into<String>,
+    ) -> Figure {
+        Figure::new(Plot::Made(Box::new(make)), alt)
     }
 
     /// Charts beside each other, so many in a row.
@@ -181,81 +190,6 @@ impl Figure {
         self.plot.draw(&mut canvas, room)?;
         Ok(canvas)
     }
-
-    /// The figure as an SVG document, the same bytes each time. Text is drawn as outlines, so that it needs no font; the words
-    /// are kept for screen readers.
-    ///
-    /// # Errors
-    /// If it cannot be drawn, or its width is not from 30 to 500 mm.
-    pub fn to_svg(&self) -> Result<String> {
-        svg::write(&self.canvas()?, self.width.map(Width::mm).transpose()?, &self.alt)
-    }
-
-    /// The figure as a PDF of one page: shapes and outlines of text as vectors, images without loss. Its words can be searched.
-    ///
-    /// # Errors
-    /// As for [`Figure::to_svg`].
-    pub fn to_pdf(&self) -> Result<Vec<u8>> {
-        Ok(pdf::write(&self.canvas()?, &self.alt))
-    }
-
-    /// The figure as a PNG with `scale` image pixels to a CSS pixel (2 is sharp on most screens, 4 is 384 dpi).
-    ///
-    /// # Errors
-    /// If `scale` is not from 0.25 to 16, or as for [`Figure::to_svg`].
-    pub fn to_png(&self, scale: f64) -> Result<Vec<u8>> {
-        check("scale", scale, (0.25..=16.0).contains(&scale), "from 0.25 to 16 image pixels to a CSS pixel")?;
-        let pixels = raster::draw(&self.canvas()?, scale)?;
-        encode_png(&pixels.rgb, pixels.width as u32, pixels.height as u32, scale)
-    }
-
-    /// Saves as SVG, PDF or PNG (at 300 dots per inch), by the name's ending. The file appears whole or not at all.
-    ///
-    /// # Errors
-    /// If the name ends otherwise, the file cannot be written, or as for [`Figure::to_svg`].
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-            Some("svg") => write_whole(path, self.to_svg()?.as_bytes()),
-            Some("pdf") => write_whole(path, &self.to_pdf()?),
-            Some("png") => self.save_png(path, 300.0),
-            _ => Err(Error::format(path, "names no kind of picture: end it with .svg, .pdf or .png")),
-        }
-    }
-
-    /// Saves a PNG with so many dots per inch.
-    ///
-    /// # Errors
-    /// If `dpi` is not from 24 to 1536, the file cannot be written, or as for [`Figure::to_svg`].
-    pub fn save_png(&self, path: impl AsRef<Path>, dpi: f64) -> Result<()> {
-        check("dpi", dpi, (24.0..=1536.0).contains(&dpi), "from 24 to 1536 dots per inch")?;
-        write_whole(path.as_ref(), &self.to_png(dpi / 96.0)?)
-    }
-
-    /// Size of the smallest text, in points, at the figure's width.
-    ///
-    /// # Errors
-    /// As for [`Figure::to_svg`].
-    pub fn smallest_text_pt(&self) -> Result<Option<f64>> {
-        Ok(self.canvas()?.smallest_text())
-    }
-
-    /// An `<img>` that is sharp on high-density screens.
-    pub(crate) fn html(&self) -> Result<String> {
-        use base64::Engine as _;
-        let data = base64::engine::general_purpose::STANDARD.encode(self.to_png(2.0)?);
-        let alt = crate::show::escape_html(&self.alt);
-        let (width, height) = self.size();
-        Ok(format!("<img src=\"data:image/png;base64,{data}\" width=\"{width}\" height=\"{height}\" alt=\"{alt}\">"))
-    }
-
-    /// Shows the figure in a notebook.
-    pub fn evcxr_display(&self) {
-        match self.html() {
-            Ok(html) => crate::show::emit_html(&html, &self.alt),
-            Err(e) => crate::show::emit_text("text/plain", &e.to_string()),
-        }
-    }
 }
 
 impl Plot {
@@ -266,6 +200,7 @@ impl Plot {
             Plot::Chart(_, _, natural) => room.size(*natural),
             Plot::Plane(plane) => plane.size(room),
             Plot::Sketch(sketch) => sketch.size(room),
+            Plot::Made(make) => make(room.width).size(room),
             Plot::Panels(charts, columns) => plots::panels_size(charts.len(), *columns, room),
             Plot::Tree(tree) => tree.size(room),
             Plot::Grid(grid) => grid.size(room),
@@ -282,6 +217,7 @@ impl Plot {
             }
             Plot::Plane(plane) => plane.draw(canvas, room),
             Plot::Sketch(sketch) => sketch.draw(canvas),
+            Plot::Made(make) => make(room.width).draw(canvas),
             Plot::Panels(charts, columns) => {
                 register_font()?;
                 plots::panels(canvas, charts, *columns, room)?;
@@ -302,20 +238,6 @@ fn register_font() -> Result<()> {
         return Ok(());
     }
     Err(Error::Figure("the embedded font cannot be read".into()))
-}
-
-fn encode_png(rgb: &[u8], width: u32, height: u32, scale: f64) -> Result<Vec<u8>> {
-    let mut bytes = vec![];
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let per_metre = (96.0 * scale / 0.0254).round() as u32;
-    encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(rgb))
-        .map_err(|e| Error::Figure(e.to_string()))?;
-    Ok(bytes)
 }
 
 impl std::fmt::Debug for Figure {

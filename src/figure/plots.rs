@@ -53,9 +53,9 @@ impl Tree {
         (w + AXIS, h + HIGH)
     }
 
-    /// What is left for the patches.
+    /// What is left for the patches, which stay below their branches.
     fn below(room: Room) -> Room {
-        Room { width: room.width.map(|w| w - AXIS), ..room }
+        Room { width: room.width.map(|w| w - AXIS), one_row: true, ..room }
     }
 
     pub(super) fn draw(&self, canvas: &mut Canvas, room: Room) {
@@ -70,8 +70,9 @@ impl Tree {
             let (a, b, y) = (places[a], places[b], at(height));
             // A branch has a colour while all below it have the same.
             let own = if a.2 == b.2 { a.2 } else { None };
-            let mut line =
-                |from, to, c: Option<Rgb>| canvas.line(vec![from, to], c.unwrap_or_else(|| theme.ink()), 1.8);
+            let mut line = |from, to, c: Option<Rgb>| {
+                canvas.line(vec![from, to], c.map_or(theme.ink(), |c| theme.on_paper(c)), 1.8)
+            };
             line((a.0, a.1), (a.0, y), a.2);
             line((b.0, b.1), (b.0, y), b.2);
             line((a.0, y), (b.0, y), own);

@@ -13,6 +13,8 @@ pub(super) struct Room {
     pub y: Option<Place>,
     /// For images whose colours only mean more and less.
     pub colours: Option<ColourMap>,
+    /// Whether tiles stay in the row that they were put in, however small they get.
+    pub one_row: bool,
 }
 
 impl Room {

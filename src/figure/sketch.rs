@@ -59,7 +59,7 @@ impl Sketch {
         self.shapes.push(Shape::Words { at, words: words.into(), size: TEXT, colour: BLACK, side, up: false });
     }
 
-    /// At a width every length is scaled but those of letters that would get too small to read.
+    /// At a width every length is scaled, letters not below what can be read.
     pub(super) fn size(&self, room: Room) -> (f64, f64) {
         let times = room.width.map_or(1.0, |w| w / self.size.0);
         (times * self.size.0, times * self.size.1)

@@ -100,6 +100,13 @@ impl Theme {
     }
 }
 
+impl Theme {
+    /// The same for lines and areas on the paper itself, where the palette's yellow is hard to see on white.
+    pub(super) fn on_paper(self, rgb: Rgb) -> Rgb {
+        if rgb == DEFECT && self != Theme::Dark { (176, 160, 0) } else { self.adapt(rgb) }
+    }
+}
+
 /// How wide a figure is on paper.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Width {

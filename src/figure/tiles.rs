@@ -97,7 +97,7 @@ impl Tiles {
     fn across(&self, room: Room) -> usize {
         let mut columns = self.columns.min(self.tiles.len()).max(1);
         let narrow = |columns: usize| room.width.is_some_and(|w| (w - GAP) / (columns as f64) < LEAST + GAP);
-        while columns.is_multiple_of(2) && narrow(columns) {
+        while columns.is_multiple_of(2) && !room.one_row && narrow(columns) {
             columns /= 2;
         }
         columns
@@ -245,12 +245,17 @@ fn short(v: f32) -> String {
     if digits > 0 { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
+/// The longest round length (1, 2 or 5 of a decade) below so many nanometres, and how it is written.
+pub(super) fn round_length(most_nm: f64) -> (f64, String) {
+    let power = 10_f64.powf(most_nm.log10().floor());
+    let length = [5.0, 2.0, 1.0].iter().map(|n| n * power).find(|l| *l <= most_nm).unwrap_or(power);
+    let label = if length < 1.0 { format!("{:.0} pm", length * 1000.0) } else { format!("{length:.0} nm") };
+    (length, label)
+}
+
 /// A bar of a round length, at most a third of the image, on a dark plate so that it is seen on any image.
 fn scale_bar(canvas: &mut Canvas, (left, bottom): (f64, f64), width: f64, px_per_nm: f64) {
-    let most = width / px_per_nm / 3.0;
-    let power = 10_f64.powf(most.log10().floor());
-    let length = [5.0, 2.0, 1.0].iter().map(|n| n * power).find(|l| *l <= most).unwrap_or(power);
-    let label = if length < 1.0 { format!("{:.0} pm", length * 1000.0) } else { format!("{length:.0} nm") };
+    let (length, label) = round_length(width / px_per_nm / 3.0);
     let bar = length * px_per_nm;
     let plate = bar.max(Font::embedded().width(&label, EM * TEXT)) + 12.0;
     let inset = if width < 120.0 { 2.0 } else { 6.0 };

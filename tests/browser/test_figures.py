@@ -61,7 +61,7 @@ def sheet(tmp_path_factory):
     if named:
         return Path(named)
     folder = tmp_path_factory.mktemp("figures")
-    done = subprocess.run(["cargo", "run", "-q", "--example", "figure_sheet", "--", folder], cwd=ROOT, capture_output=True,
+    done = subprocess.run(["cargo", "run", "-q", "--example", "figure_sheet", "--", folder, "96"], cwd=ROOT, capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
     return folder
@@ -86,8 +86,8 @@ def drawn_pdf(path, width):
 
 
 def test_every_figure_is_the_same_in_all_formats(sheet, page):
-    figures = sorted(sheet.glob("*.svg"))
-    assert len(figures) > 80, f"expected every kind in four variants, seen {len(figures)}"
+    figures = sorted([*sheet.glob("*-dark.svg"), *sheet.glob("*-single.svg")])
+    assert len(figures) > 50, f"expected every kind in two variants, seen {len(figures)}"
     wrong = []
     for svg in figures:
         png = svg.with_suffix(".png").read_bytes()
@@ -100,7 +100,8 @@ def test_every_figure_is_the_same_in_all_formats(sheet, page):
         # Of 255 levels. Noisy images, enlarged by a number of pixels that is not whole, differ most.
         for kind in ("svg", "pdf"):
             mean, worst = found[kind]
-            if mean > 4 or worst > 50:
+            most = (6, 50) if "<image" in text else (1, 40)
+            if mean > most[0] or worst > most[1]:
                 wrong.append((svg.name, kind, mean, worst))
         assert found["ink"][0] > 2 * max(found["svg"][0], found["pdf"][0]), f"{svg.name} is nearly blank, or differs: {found}"
         if "aria-label" in text.split("</title>")[1]:

@@ -142,7 +142,7 @@ impl Chain {
     #[must_use]
     pub fn graph(&self, states: &States, least: f64) -> Figure {
         let n = self.len();
-        let (middle, ring, radius) = ((330.0, 250.0), (215.0, 165.0), 30.0);
+        let (middle, ring, radius) = ((330.0, 250.0), (200.0, 175.0), 28.0);
         let mut sketch = Sketch { size: (660.0, 510.0), shapes: vec![] };
         let place = |i: usize| {
             let angle = std::f64::consts::TAU * (i as f64 / n as f64 - 0.25);
@@ -175,9 +175,14 @@ impl Chain {
         for (i, name) in self.names.iter().enumerate() {
             let state = states.index(name).ok().and_then(|s| states.kinds[s].configurations.first().copied());
             glyph(&mut sketch, place(i), radius, state, state_colour(i));
+            // Outside of the ring, where no arrow is.
             let (x, y) = place(i);
-            let below = if y < middle.1 - 1.0 { y - radius - 11.0 } else { y + radius + 12.0 };
-            sketch.words((x, below), name, Side::Middle);
+            let (across, down) = ((x - middle.0) / ring.0, (y - middle.1) / ring.1);
+            match across {
+                a if a > 0.4 => sketch.words((x + radius + 5.0, y), name, Side::Left),
+                a if a < -0.4 => sketch.words((x - radius - 5.0, y), name, Side::Right),
+                _ => sketch.words((x, y + (radius + 11.0) * down.signum()), name, Side::Middle),
+            }
         }
         Figure::sketch(sketch, format!("{self:?}"))
     }

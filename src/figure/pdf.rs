@@ -183,10 +183,15 @@ impl Page {
         let standard = Name(b"Helvetica");
         pdf.type1_font(font).base_font(standard).encoding_predefined(Name(b"WinAnsiEncoding"));
         for (i, pixels) in self.images.iter().enumerate() {
-            let data = packed(&pixels.rgb);
+            let grey = pixels.is_grey();
+            let data = if grey { packed(&pixels.levels()) } else { packed(&pixels.rgb) };
             let mut object = pdf.image_xobject(image(i), &data);
             object.width(pixels.width as i32).height(pixels.height as i32).bits_per_component(8);
-            object.color_space().device_rgb();
+            if grey {
+                object.color_space().device_gray();
+            } else {
+                object.color_space().device_rgb();
+            }
             object.filter(Filter::FlateDecode);
         }
         let data = packed(&self.content.finish());

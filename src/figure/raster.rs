@@ -140,6 +140,16 @@ fn edge(raster: &mut Rasterizer, a: (f64, f64), b: (f64, f64), width: f64) {
 }
 
 impl Pixels {
+    /// Whether no pixel has a colour.
+    pub(super) fn is_grey(&self) -> bool {
+        self.rgb.chunks_exact(3).all(|c| c[0] == c[1] && c[1] == c[2])
+    }
+
+    /// One number a pixel of a grey image.
+    pub(super) fn levels(&self) -> Vec<u8> {
+        self.rgb.iter().step_by(3).copied().collect()
+    }
+
     /// At another size: nearest pixels when enlarged, means when reduced.
     pub(super) fn resampled(&self, width: usize, height: usize) -> Pixels {
         let span = |i: usize, to: usize, from: usize| {

@@ -169,13 +169,17 @@ fn path(strokes: &[Stroke]) -> String {
 
 /// An image as PNG: one number a pixel where it is grey.
 pub(super) fn png_of(image: &Pixels) -> Result<Vec<u8>> {
-    let grey = image.rgb.chunks_exact(3).all(|c| c[0] == c[1] && c[1] == c[2]);
+    let grey = image.is_grey();
     let mut bytes = vec![];
     let mut encoder = png::Encoder::new(&mut bytes, image.width as u32, image.height as u32);
     encoder.set_color(if grey { png::ColorType::Grayscale } else { png::ColorType::Rgb });
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
-    let levels: Vec<u8> = if grey { image.rgb.iter().step_by(3).copied().collect() } else { image.rgb.clone() };
+    if !grey {
+        // Steps between a table's colours are not small: a neighbour does not foretell them.
+        encoder.set_filter(png::Filter::NoFilter);
+    }
+    let levels = if grey { image.levels() } else { image.rgb.clone() };
     encoder
         .write_header()
         .and_then(|mut writer| writer.write_image_data(&levels))

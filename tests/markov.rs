@@ -241,7 +241,7 @@ fn figures_have_what_they_must_show() {
     let states = States::ws2().select(&COMPLEXES).unwrap();
     let chain = Physics::of(&lively(), &states).chain(5.0).unwrap();
     let map = chain.figure().to_svg().unwrap();
-    assert!(COMPLEXES.iter().all(|name| map.contains(&format!(">\n{name}\n"))), "{}", &map[..400]);
+    assert!(COMPLEXES.iter().all(|name| map.contains(&format!("aria-label=\"{name}\""))), "{}", &map[..400]);
     let graph = chain.graph(&states, 1e-4).to_svg().unwrap();
     assert!(graph.contains("Mo_W+3V_S") && graph.matches("<circle").count() > 30);
     let four = states.select(&COMPLEXES[..4]).unwrap();

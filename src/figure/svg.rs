@@ -16,7 +16,7 @@ fn n(v: f64) -> String {
 
 fn hex(paint: Paint) -> String {
     let (r, g, b) = paint.rgb;
-    format!("#{r:02x}{g:02x}{b:02x}")
+    format!("#{r:02X}{g:02X}{b:02X}")
 }
 
 fn fill(paint: Option<Paint>) -> String {

@@ -74,6 +74,9 @@ fn pixels(figure: &Figure) -> (usize, Vec<u8>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(&png)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     reader.next_frame(&mut pixels).unwrap();
+    if reader.info().color_type == png::ColorType::Grayscale {
+        pixels = pixels.into_iter().flat_map(|v| [v; 3]).collect();
+    }
     (reader.info().width as usize, pixels)
 }
 

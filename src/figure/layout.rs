@@ -58,8 +58,8 @@ impl Figure {
         Figure::grid(&[self.clone(), other.clone()], 1)
     }
 
-    /// Figures row by row, so many in a row. A theme, width or colours given to the whole go to all of them; colours that one was
-    /// given before stay.
+    /// Figures row by row, so many in a row. They take the theme of the first, or the one that the whole is given. A width given
+    /// to the whole is shared among them; colours go to all that have none of their own.
     ///
     /// # Errors
     /// If there are none, or `columns` is 0.
@@ -67,9 +67,9 @@ impl Figure {
         check("figures", figures.len(), !figures.is_empty(), "at least one")?;
         check("columns", columns, columns > 0, "at least 1")?;
         let alt = figures.iter().map(|f| f.alt.clone()).collect::<Vec<_>>().join(" | ");
-        let grid =
-            Grid { figures: figures.to_vec(), columns: columns.min(figures.len()), letters: false, shared: false };
-        Ok(Figure::new(Plot::Grid(grid), alt))
+        let columns = columns.min(figures.len());
+        let grid = Grid { figures: figures.to_vec(), columns, letters: false, shared: false };
+        Ok(Figure { theme: figures[0].theme, ..Figure::new(Plot::Grid(grid), alt) })
     }
 
     /// With letters a, b, c at the figures of a grid; on any other figure nothing changes.

@@ -34,6 +34,7 @@ mod movies;
 mod outline;
 mod output;
 mod pdf;
+mod picture;
 mod plane;
 mod player;
 mod plots;

@@ -1,7 +1,7 @@
 //! What becomes of a figure: files, and a picture in a notebook.
 
 use super::theme::Width;
-use super::{Figure, pdf, raster, svg};
+use super::{Figure, pdf, picture, raster, svg};
 use crate::error::{Error, Result, check};
 use crate::file::write_whole;
 use std::path::Path;
@@ -13,7 +13,7 @@ impl Figure {
     /// # Errors
     /// If it cannot be drawn, or its width is not from 30 to 500 mm.
     pub fn to_svg(&self) -> Result<String> {
-        svg::write(&self.canvas()?, self.width.map(Width::mm).transpose()?, &self.alt)
+        Ok(svg::write(&self.canvas()?, self.width.map(Width::mm).transpose()?, &self.alt))
     }
 
     /// The figure as a PDF of one page: shapes and outlines of text as vectors, images without loss. Its words can be searched.
@@ -31,7 +31,7 @@ impl Figure {
     pub fn to_png(&self, scale: f64) -> Result<Vec<u8>> {
         check("scale", scale, (0.25..=16.0).contains(&scale), "from 0.25 to 16 image pixels to a CSS pixel")?;
         let pixels = raster::draw(&self.canvas()?, scale)?;
-        encode_png(&pixels.rgb, pixels.width as u32, pixels.height as u32, scale)
+        Ok(picture::png(&pixels, Some((96.0 * scale / 0.0254).round() as u32)))
     }
 
     /// Saves as SVG, PDF or PNG (at 300 dots per inch), by the name's ending. The file appears whole or not at all.
@@ -81,18 +81,4 @@ impl Figure {
             Err(e) => crate::show::emit_text("text/plain", &e.to_string()),
         }
     }
-}
-
-fn encode_png(rgb: &[u8], width: u32, height: u32, scale: f64) -> Result<Vec<u8>> {
-    let mut bytes = vec![];
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let per_metre = (96.0 * scale / 0.0254).round() as u32;
-    encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(rgb))
-        .map_err(|e| Error::Figure(e.to_string()))?;
-    Ok(bytes)
 }

@@ -5,7 +5,7 @@
 use super::animation::{Animation, Layer};
 use super::canvas::Pixels;
 use super::tiles::round_length;
-use super::{Rgb, svg};
+use super::{Rgb, picture, svg};
 use crate::error::{Error, Result};
 use crate::show::escape_html;
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub(super) fn html(animation: &Animation) -> Result<String> {
         let rgb = frame.data.iter().map(level).flat_map(|(r, g, b)| [r, g, b]).collect();
         let pixels = Pixels { width: w, height: h, rgb }.resampled(wide, high);
         Ok(Shown {
-            image: base64::engine::general_purpose::STANDARD.encode(svg::png_of(&pixels)?),
+            image: base64::engine::general_purpose::STANDARD.encode(picture::png(&pixels, None)),
             caption: animation.caption(&frame),
             layers: animation.layers.iter().map(|l| drawn(l, frame.index, least)).collect(),
         })

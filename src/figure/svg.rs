@@ -1,8 +1,8 @@
 //! SVG: shapes as they are, text as outlines of the embedded font with the words beside them for screen readers.
 
-use super::canvas::{Canvas, Clip, Item, Paint, Pixels};
+use super::canvas::{Canvas, Clip, Item, Paint};
 use super::font::{Font, Stroke};
-use crate::error::{Error, Result};
+use super::picture::png;
 use crate::show::escape_html;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ fn points(points: &[(f64, f64)]) -> String {
 }
 
 /// The document. `mm` is the width that it asks for, where it asks for one.
-pub(super) fn write(canvas: &Canvas, mm: Option<f64>, alt: &str) -> Result<String> {
+pub(super) fn write(canvas: &Canvas, mm: Option<f64>, alt: &str) -> String {
     let (mut body, mut clips, mut glyphs) = (String::new(), Clips::default(), BTreeMap::new());
     let paper = fill(Some(canvas.theme.paper().into()));
     let _ = writeln!(body, "<rect width=\"100%\" height=\"100%\"{paper}/>");
@@ -51,7 +51,7 @@ pub(super) fn write(canvas: &Canvas, mm: Option<f64>, alt: &str) -> Result<Strin
             }
             open = *clip;
         }
-        put(&mut body, item, &mut glyphs)?;
+        put(&mut body, item, &mut glyphs);
     }
     body.push_str(if open.is_some() { "</g>\n" } else { "" });
     let mut defs = String::new();
@@ -77,7 +77,7 @@ pub(super) fn write(canvas: &Canvas, mm: Option<f64>, alt: &str) -> Result<Strin
     // A page may hold many figures: names are those of this one alone.
     let prefix = prefix(body.as_bytes());
     let all = format!("<defs>\n{defs}</defs>\n{body}").replace("PREFIX", &prefix);
-    Ok(format!("{head}{all}</svg>\n"))
+    format!("{head}{all}</svg>\n")
 }
 
 /// Letters that follow from the content (FNV-1a, 64 bits).
@@ -98,7 +98,7 @@ impl Clips {
     }
 }
 
-fn put(body: &mut String, item: &Item, glyphs: &mut BTreeMap<u16, String>) -> Result<()> {
+fn put(body: &mut String, item: &Item, glyphs: &mut BTreeMap<u16, String>) {
     let _ = match item {
         Item::Rect { at: [x, y, w, h], fill: f, stroke: s } => {
             let (x, y, w, h) = (n(*x), n(*y), n(*w), n(*h));
@@ -117,7 +117,7 @@ fn put(body: &mut String, item: &Item, glyphs: &mut BTreeMap<u16, String>) -> Re
         }
         Item::Image { at: [x, y, w, h], image } => {
             use base64::Engine as _;
-            let data = base64::engine::general_purpose::STANDARD.encode(png_of(image)?);
+            let data = base64::engine::general_purpose::STANDARD.encode(png(image, None));
             // Enlarged pixels are squares, as they are in the data.
             let squares = if image.width as f64 <= 2.0 * w { " style=\"image-rendering:pixelated\"" } else { "" };
             let (x, y, w, h) = (n(*x), n(*y), n(*w), n(*h));
@@ -151,7 +151,6 @@ fn put(body: &mut String, item: &Item, glyphs: &mut BTreeMap<u16, String>) -> Re
         }
     };
     glyphs.retain(|_, outline| !outline.is_empty());
-    Ok(())
 }
 
 /// An outline as SVG writes it.
@@ -165,24 +164,4 @@ fn path(strokes: &[Stroke]) -> String {
         Stroke::Close => "Z".into(),
     };
     strokes.iter().map(one).collect()
-}
-
-/// An image as PNG: one number a pixel where it is grey.
-pub(super) fn png_of(image: &Pixels) -> Result<Vec<u8>> {
-    let grey = image.is_grey();
-    let mut bytes = vec![];
-    let mut encoder = png::Encoder::new(&mut bytes, image.width as u32, image.height as u32);
-    encoder.set_color(if grey { png::ColorType::Grayscale } else { png::ColorType::Rgb });
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Balanced);
-    if !grey {
-        // Steps between a table's colours are not small: a neighbour does not foretell them.
-        encoder.set_filter(png::Filter::NoFilter);
-    }
-    let levels = if grey { image.levels() } else { image.rgb.clone() };
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(&levels))
-        .map_err(|e| Error::Figure(e.to_string()))?;
-    Ok(bytes)
 }

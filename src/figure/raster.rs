@@ -19,6 +19,8 @@ pub(super) fn draw(canvas: &Canvas, scale: f64) -> Result<Pixels> {
     let (width, height) = (width as usize, height as usize);
     let (r, g, b) = canvas.theme.paper();
     let rgb = [r, g, b].repeat(width * height);
+    // A picture's pixels are whole: it is as little larger or smaller as that takes.
+    let scale = (width as f64 / canvas.width, height as f64 / canvas.height);
     let mut sheet = Sheet { pixels: Pixels { width, height, rgb }, scale };
     for (item, clip) in &canvas.items {
         sheet.put(item, *clip);
@@ -28,12 +30,13 @@ pub(super) fn draw(canvas: &Canvas, scale: f64) -> Result<Pixels> {
 
 struct Sheet {
     pixels: Pixels,
-    scale: f64,
+    /// Pixels to a CSS pixel, across and down.
+    scale: (f64, f64),
 }
 
 impl Sheet {
     fn put(&mut self, item: &Item, clip: Clip) {
-        let (inside, edge) = outline::of(item, self.scale);
+        let (inside, edge) = outline::of(item, self.scale.0);
         match item {
             Item::Rect { fill, stroke, .. } | Item::Circle { fill, stroke, .. } => {
                 fill.iter().for_each(|paint| self.fill(&inside, *paint, clip));
@@ -65,14 +68,15 @@ impl Sheet {
     fn reach(&self, (x0, y0): (f64, f64), (x1, y1): (f64, f64), clip: Clip) -> [usize; 4] {
         let [cx, cy, cw, ch] = clip.unwrap_or([-1e9, -1e9, 2e9, 2e9]);
         let (w, h) = (self.pixels.width, self.pixels.height);
-        let low = |v: f64, c: f64, n: usize| (v.floor().max((c * self.scale).round()).max(0.0) as usize).min(n);
-        let high = |v: f64, c: f64, n: usize| (v.ceil().min((c * self.scale).round()).max(0.0) as usize).min(n);
-        [low(x0, cx, w), low(y0, cy, h), high(x1, cx + cw, w), high(y1, cy + ch, h)]
+        let (sx, sy) = self.scale;
+        let low = |v: f64, c: f64, n: usize| (v.floor().max(c.round()).max(0.0) as usize).min(n);
+        let high = |v: f64, c: f64, n: usize| (v.ceil().min(c.round()).max(0.0) as usize).min(n);
+        [low(x0, sx * cx, w), low(y0, sy * cy, h), high(x1, sx * (cx + cw), w), high(y1, sy * (cy + ch), h)]
     }
 
     /// Fills polygons that turn one way, and holes that turn the other.
     fn fill(&mut self, polygons: &[Polygon], paint: Paint, clip: Clip) {
-        let scaled = |p: &(f64, f64)| (p.0 * self.scale, p.1 * self.scale);
+        let scaled = |p: &(f64, f64)| (p.0 * self.scale.0, p.1 * self.scale.1);
         let all = || polygons.iter().flatten().map(scaled);
         let start = all().fold((f64::MAX, f64::MAX), |m, p| (m.0.min(p.0), m.1.min(p.1)));
         let end = all().fold((f64::MIN, f64::MIN), |m, p| (m.0.max(p.0), m.1.max(p.1)));
@@ -105,8 +109,8 @@ impl Sheet {
 
     /// Nearest pixels where it is enlarged, means where it is reduced.
     fn image(&mut self, [x, y, w, h]: [f64; 4], image: &Pixels, clip: Clip) {
-        let edge = |v: f64| (v * self.scale).round();
-        let (start, end) = ((edge(x), edge(y)), (edge(x + w), edge(y + h)));
+        let edge = |x: f64, y: f64| ((x * self.scale.0).round(), (y * self.scale.1).round());
+        let (start, end) = (edge(x, y), edge(x + w, y + h));
         let (width, height) = ((end.0 - start.0).max(1.0) as usize, (end.1 - start.1).max(1.0) as usize);
         let resampled = image.resampled(width, height);
         let end = (start.0 + width as f64, start.1 + height as f64);

@@ -44,8 +44,8 @@ def frame_with_classes(folder, viz):
 
 def concentrations(folder, _):
     table = pl.read_parquet(folder / "concentration.parquet")
-    value = next(c for c in table.columns if c not in ("kind", "frame", "time_s"))
-    for (kind,), rows in table.group_by("kind", maintain_order=True):
+    kinds, value = table.columns[0], next(c for c in ("per_nm2", "total") if c in table.columns)
+    for (kind,), rows in table.group_by(kinds, maintain_order=True):
         plt.plot(rows["time_s"], rows[value], label=kind)
     plt.xlabel("time (s)")
     plt.ylabel(value)
@@ -82,9 +82,13 @@ def frames(folder, _):
         axis.set_title(f"frame {i}")
 
 
-PAIRS = [("movie", "matplotlib", frames), ("defects", "AtomAI plot_coord", frame_with_classes),
-         ("concentration", "matplotlib", concentrations), ("msd", "matplotlib", displacements),
-         ("matrix", "AtomAI plot_transitions", transitions), ("tracks", "AtomAI plot_trajectories", trajectories)]
+# Name, who draws theirs, how, the words of a legend or colour bar that it needs, and whether it needs a scale bar.
+PAIRS = [("movie", "matplotlib", frames, None, True),
+         ("defects", "AtomAI plot_coord", frame_with_classes, "defect|class", True),
+         ("concentration", "matplotlib", concentrations, "V_S", False),
+         ("msd", "matplotlib", displacements, "V_S", False),
+         ("matrix", "AtomAI plot_transitions", transitions, "1e-2", False),
+         ("tracks", "AtomAI plot_trajectories", trajectories, "time|States", False)]
 
 
 def overlaps(boxes):
@@ -94,22 +98,26 @@ def overlaps(boxes):
     return sum(meet(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
-def judged_theirs(figure):
+def judged(words, legend, bar):
+    """What words say: a unit anywhere; where they are needed, a legend, and a scale bar's length."""
+    everything = " ".join(words)
+    return {"units": "yes" if re.search(r"\((s|nm|px|nm²)[ )/]|\d s\b|\d [np]m\b|per nm", everything) else "no",
+            "legend": "-" if legend is None else "yes" if re.search(legend, everything) else "no",
+            "bar": "-" if not bar else "yes" if any(re.fullmatch(r"\d+ (nm|pm)", w) for w in words) else "no"}
+
+
+def judged_theirs(figure, legend, bar):
     """What can be said of a matplotlib figure by its parts."""
     figure.canvas.draw()
     render = figure.canvas.get_renderer()
     texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_visible() and t.get_text().strip()]
-    boxes = [t.get_window_extent(render) for t in texts]
-    inside = [(t, b) for t, b in zip(texts, boxes) if figure.bbox.overlaps(b)]
-    words = " ".join(t.get_text() for t, _ in inside)
-    return {"units": "(" in words, "legend": bool(figure.findobj(matplotlib.legend.Legend)) or len(figure.axes) > 1
-            and any("olorbar" in str(a.get_label()) for a in figure.axes),
-            "bar": bool(re.search(r"\d (nm|pm)\b", words)),
-            "overlaps": overlaps([b.extents for _, b in inside]),
-            "points": min(t.get_fontsize() for t, _ in inside) * COLUMN_IN / figure.get_size_inches()[0]}
+    inside = [(t, b) for t, b in ((t, t.get_window_extent(render)) for t in texts) if figure.bbox.overlaps(b)]
+    return judged([t.get_text() for t, _ in inside], legend, bar) | {
+        "overlaps": overlaps([b.extents for _, b in inside]),
+        "points": min(t.get_fontsize() for t, _ in inside) * COLUMN_IN / figure.get_size_inches()[0]}
 
 
-def judged_ours(svg):
+def judged_ours(svg, legend, bar):
     """The same of one of our SVGs, 89 mm wide: its words, where they stand and how large they are."""
     from html import unescape
     pattern = (r'role="text" aria-label="([^"]*)"[^>]*transform="translate\(([-\d.]+) ([-\d.]+)\)( rotate\(-90\))? '
@@ -124,12 +132,11 @@ def judged_ours(svg):
         all_words.append(words)
     width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
     points = min(sizes) * COLUMN_IN * 96 / width
-    words = " ".join(all_words)
-    return {"units": bool(re.search(r"\(|\d s\b|\d nm", words)), "legend": len(re.findall(r"<circle|<rect", svg)) > 2,
-            "bar": bool(re.search(r"\d (nm|pm)\b", words)), "overlaps": overlaps(boxes), "points": points}
+    return judged(all_words, legend, bar) | {"overlaps": overlaps(boxes), "points": points}
 
 
-def on_paper(image, height=None):
+def on_paper(image):
+    """As wide as all others."""
     image = image.convert("RGB")
     return image.resize((WIDE, round(image.height * WIDE / image.width)), Image.LANCZOS)
 
@@ -138,14 +145,14 @@ def main():
     folder = Path(sys.argv[1])
     viz = atomai()
     rows = []
-    for name, who, draw in PAIRS:
+    for name, who, draw, legend, bar in PAIRS:
         plt.close("all")
         draw(folder, viz)
         figure = plt.gcf()
-        theirs = judged_theirs(figure)
+        theirs = judged_theirs(figure, legend, bar)
         stored = io.BytesIO()
         figure.savefig(stored, dpi=200)
-        ours = judged_ours((folder / f"{name}-single.svg").read_text())
+        ours = judged_ours((folder / f"{name}-single.svg").read_text(), legend, bar)
         rows.append((name, who, on_paper(Image.open(folder / f"{name}-single.png")), ours,
                      on_paper(Image.open(stored)), theirs))
     head = 34
@@ -154,9 +161,9 @@ def main():
     top = 0
     print(f"{'figure':14} {'drawn by':26} units legend bar overlaps smallest text at 89 mm")
     for name, who, left, ours, right, theirs in rows:
-        for at, by, judged in ((0, "Atomotion", ours), (WIDE + 30, who, theirs)):
-            words = (f"{name:14} {by:26} {'yes' if judged['units'] else 'no':5} {'yes' if judged['legend'] else 'no':6} "
-                     f"{'yes' if judged['bar'] else 'no':3} {judged['overlaps']:8} {judged['points']:.1f} pt")
+        for at, by, marks in ((0, "Atomotion", ours), (WIDE + 30, who, theirs)):
+            words = (f"{name:14} {by:26} {marks['units']:5} {marks['legend']:6} {marks['bar']:3} "
+                     f"{marks['overlaps']:8} {marks['points']:.1f} pt")
             print(words)
             draw.text((at + 4, top + 6), re.sub(" +", " ", words), fill="black")
         sheet.paste(left, (0, top + head))

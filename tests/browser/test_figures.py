@@ -61,8 +61,9 @@ def sheet(tmp_path_factory):
     if named:
         return Path(named)
     folder = tmp_path_factory.mktemp("figures")
-    done = subprocess.run(["cargo", "run", "-q", "--example", "figure_sheet", "--", folder, "96"], cwd=ROOT, capture_output=True,
-                          text=True)
+    cargo = os.environ.get("CARGO", "cargo")
+    done = subprocess.run([cargo, "run", "-q", "--example", "figure_sheet", "--", folder, "96"], cwd=ROOT,
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
 

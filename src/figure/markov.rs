@@ -142,7 +142,7 @@ impl Chain {
     #[must_use]
     pub fn graph(&self, states: &States, least: f64) -> Figure {
         let n = self.len();
-        let (middle, ring, radius) = ((330.0, 250.0), (200.0, 175.0), 28.0);
+        let (middle, ring, radius) = ((330.0, 250.0), (186.0, 175.0), 28.0);
         let mut sketch = Sketch { size: (660.0, 510.0), shapes: vec![] };
         let place = |i: usize| {
             let angle = std::f64::consts::TAU * (i as f64 / n as f64 - 0.25);

@@ -98,10 +98,11 @@ def test_every_figure_is_the_same_in_all_formats(sheet, page):
         # No program may draw the text with a font of its own.
         assert "<text" not in text and "font-family" not in text, svg.name
         found = page.evaluate(COMPARE, [base64.b64encode(png).decode(), base64.b64encode(text.encode()).decode(), pdf])
-        # Of 255 levels. Noisy images, enlarged by a number of pixels that is not whole, differ most.
+        # Of 255 levels. Noisy images, enlarged by a number of pixels that is not whole, differ most; PDFium widens bars to
+        # whole pixels.
         for kind in ("svg", "pdf"):
             mean, worst = found[kind]
-            most = (6, 50) if "<image" in text else (1, 40)
+            most = (6, 50) if "<image" in text else (3, 40)
             if mean > most[0] or worst > most[1]:
                 wrong.append((svg.name, kind, mean, worst))
         assert found["ink"][0] > 2 * max(found["svg"][0], found["pdf"][0]), f"{svg.name} is nearly blank, or differs: {found}"

@@ -23,7 +23,7 @@ pub(crate) struct Smoothed {
     pub moves: Array2<f64>,
 }
 
-const LEAST: f64 = 1e-200;
+pub(super) const LEAST: f64 = 1e-200;
 
 /// Likelihoods of a frame over their largest, and its logarithm; none where all are 0.
 fn scaled(log: ndarray::ArrayView1<f64>, into: &mut [f64]) -> Option<f64> {
@@ -64,164 +64,8 @@ fn advance(from: &[f64], transition: &[f64], next: &mut [f64]) {
     }
 }
 
-/// None where no path has a probability.
+/// None where no path has a probability. For many tracks `lanes.rs` is faster.
 pub(crate) fn forward_backward(steps: &Steps, log: ArrayView2<f64>, moves: bool) -> Option<Smoothed> {
-    // With the number of states known to the compiler, its loops have no ends to look for.
-    match (steps.start.len(), log.as_slice()) {
-        (2, Some(values)) => fixed::<2>(steps, values, log, moves),
-        (3, Some(values)) => fixed::<3>(steps, values, log, moves),
-        (4, Some(values)) => fixed::<4>(steps, values, log, moves),
-        (5, Some(values)) => fixed::<5>(steps, values, log, moves),
-        (6, Some(values)) => fixed::<6>(steps, values, log, moves),
-        (7, Some(values)) => fixed::<7>(steps, values, log, moves),
-        (8, Some(values)) => fixed::<8>(steps, values, log, moves),
-        (9, Some(values)) => fixed::<9>(steps, values, log, moves),
-        (10, Some(values)) => fixed::<10>(steps, values, log, moves),
-        (12, Some(values)) => fixed::<12>(steps, values, log, moves),
-        (19, Some(values)) => fixed::<19>(steps, values, log, moves),
-        _ => general(steps, log, moves),
-    }
-}
-
-/// exp(x) of a number that is not above 0, without branches, so that several are done at once: `2^k` times Taylor's
-/// polynomial of degree 12 within half of ln 2, exact to a few units in the last place; 0 below -700.
-#[inline(always)]
-fn exp(x: f64) -> f64 {
-    // Added, it leaves the nearest whole number, and 1023 more, in the last bits: those of an exponent.
-    const MAGIC: f64 = 6_755_399_441_055_744.0 + 1023.0;
-    let bounded = if x > -700.0 { x } else { -700.0 };
-    let shifted = bounded * std::f64::consts::LOG2_E + MAGIC;
-    let k = shifted - MAGIC;
-    let r = (bounded - k * 0.693_147_180_369_123_8) - k * 1.908_214_929_270_587_7e-10;
-    const C: [f64; 13] = [
-        1.0,
-        1.0,
-        1.0 / 2.0,
-        1.0 / 6.0,
-        1.0 / 24.0,
-        1.0 / 120.0,
-        1.0 / 720.0,
-        1.0 / 5040.0,
-        1.0 / 40_320.0,
-        1.0 / 362_880.0,
-        1.0 / 3_628_800.0,
-        1.0 / 39_916_800.0,
-        1.0 / 479_001_600.0,
-    ];
-    let mut sum = C[12];
-    for c in C[..12].iter().rev() {
-        sum = sum * r + c;
-    }
-    let value = sum * f64::from_bits(shifted.to_bits() << 52);
-    if x > -700.0 { value } else { 0.0 }
-}
-
-/// The same for a number of states that the compiler knows.
-#[allow(clippy::needless_range_loop)] // lengths that the compiler knows
-fn fixed<const N: usize>(steps: &Steps, values: &[f64], log: ArrayView2<f64>, moves: bool) -> Option<Smoothed> {
-    let (rows, _) = values.as_chunks::<N>();
-    let frames = rows.len();
-    let mut p = [[0.0; N]; N];
-    let mut turned = [[0.0; N]; N];
-    for i in 0..N {
-        for j in 0..N {
-            p[i][j] = steps.transition[i * N + j];
-            turned[j][i] = p[i][j];
-        }
-    }
-    let mut seen = vec![[0.0; N]; frames];
-    let mut forward = vec![[0.0; N]; frames];
-    let mut scale = vec![0.0; frames];
-    let (mut sum, mut product) = (0.0, 1.0_f64);
-    for (row, into) in rows.iter().zip(&mut seen) {
-        let mut most = row[0];
-        for &l in &row[1..] {
-            most = if l > most { l } else { most };
-        }
-        if !most.is_finite() {
-            return None;
-        }
-        sum += most;
-        for s in 0..N {
-            into[s] = exp(row[s] - most);
-        }
-    }
-    let mut here = [0.0; N];
-    for t in 0..frames {
-        let mut next = [0.0; N];
-        if t == 0 {
-            next.copy_from_slice(steps.start);
-        } else {
-            for i in 0..N {
-                for j in 0..N {
-                    next[j] += here[i] * p[i][j];
-                }
-            }
-        }
-        let mut total = 0.0;
-        for s in 0..N {
-            next[s] *= seen[t][s];
-            total += next[s];
-        }
-        if total.is_nan() || total < LEAST {
-            return in_logarithms(steps, log, moves);
-        }
-        let by = 1.0 / total;
-        for s in 0..N {
-            here[s] = next[s] * by;
-        }
-        (forward[t], scale[t]) = (here, by);
-        // One logarithm for many frames.
-        product *= total;
-        if product < 1e-100 {
-            sum += libm::log(product);
-            product = 1.0;
-        }
-    }
-    sum += libm::log(product);
-    let mut expected = [[0.0; N]; N];
-    let mut backward = [1.0; N];
-    for t in (0..frames).rev() {
-        if t + 1 < frames {
-            let mut weighted = [0.0; N];
-            for s in 0..N {
-                weighted[s] = seen[t + 1][s] * backward[s] * scale[t + 1];
-            }
-            backward = [0.0; N];
-            for j in 0..N {
-                for i in 0..N {
-                    backward[i] += turned[j][i] * weighted[j];
-                }
-            }
-            if moves {
-                for i in 0..N {
-                    for j in 0..N {
-                        expected[i][j] += forward[t][i] * p[i][j] * weighted[j];
-                    }
-                }
-            }
-        }
-        let mut total = 0.0;
-        for s in 0..N {
-            forward[t][s] *= backward[s];
-            total += forward[t][s];
-        }
-        if total.is_nan() || total <= LEAST {
-            return in_logarithms(steps, log, moves);
-        }
-        let by = 1.0 / total;
-        for s in 0..N {
-            forward[t][s] *= by;
-        }
-    }
-    let states = Array2::from_shape_vec((frames, N), forward.into_flattened()).ok()?;
-    let count = if moves { N } else { 0 };
-    let moves = Array2::from_shape_fn((count, N), |(i, j)| expected[i][j]);
-    Some(Smoothed { log_likelihood: sum, states, moves })
-}
-
-/// The same for any number of states.
-fn general(steps: &Steps, log: ArrayView2<f64>, moves: bool) -> Option<Smoothed> {
     let (frames, n) = log.dim();
     let mut forward = vec![0.0; frames * n];
     let mut seen = vec![0.0; frames * n];
@@ -417,7 +261,7 @@ mod tests {
             let log = Array2::from_shape_vec((5, 3), log).unwrap();
             let steps = Steps { start: &start, transition: &p };
             let (likelihood, states, moves, best) = all_paths(&start, &p, &log);
-            for found in [forward_backward(&steps, log.view(), true).unwrap(), general(&steps, log.view(), true).unwrap(), in_logarithms(&steps, log.view(), true).unwrap()] {
+            for found in [forward_backward(&steps, log.view(), true).unwrap(), in_logarithms(&steps, log.view(), true).unwrap()] {
                 prop_assert!((found.log_likelihood - likelihood).abs() < 1e-10);
                 prop_assert!((&found.states - &states).iter().all(|d| d.abs() < 1e-11));
                 prop_assert!((&found.moves - &moves).iter().all(|d| d.abs() < 1e-10));
@@ -425,15 +269,6 @@ mod tests {
             prop_assert!((log_likelihood(&steps, log.view()) - likelihood).abs() < 1e-10);
             prop_assert!((viterbi(&steps, log.view()).unwrap().1 - best).abs() < 1e-10);
         }
-    }
-
-    #[test]
-    fn the_exponential_is_exact_to_the_last_digits() {
-        for i in 0..70_000 {
-            let x = -0.01 * f64::from(i) - 1e-5;
-            assert!((exp(x) / libm::exp(x) - 1.0).abs() < 1e-14, "{x}");
-        }
-        assert_eq!((exp(0.0), exp(f64::NEG_INFINITY), exp(-701.0)), (1.0, 0.0, 0.0));
     }
 
     #[test]

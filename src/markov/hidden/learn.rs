@@ -1,9 +1,8 @@
 //! Baum-Welch: the model itself from tracks, with structural zeros and priors.
 
-use super::{Hidden, Smoothed, forward_backward, impossible};
+use super::{Hidden, Smoothed, forward_backward_all, impossible};
 use crate::error::{Error, Result, check, setters};
-use crate::progress::stop_if_asked;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +89,7 @@ impl Hidden {
         let frames: usize = tracks.iter().map(Array2::nrows).sum();
         let (mut model, mut history, mut before, mut converged) = (self.clone(), vec![], f64::NEG_INFINITY, false);
         for _ in 0..learning.rounds {
-            let expected = model.expected(tracks)?;
+            let expected = model.expected(tracks, learning.emissions)?;
             history.push(expected.log_likelihood);
             let score = expected.log_likelihood + self.log_prior(&model, learning);
             if score - before < learning.tolerance * frames as f64 {
@@ -107,7 +106,7 @@ impl Hidden {
         Ok(Learned { model, log_likelihood: history, converged })
     }
 
-    fn expected(&self, tracks: &[Array2<f64>]) -> Result<Expected> {
+    fn expected(&self, tracks: &[Array2<f64>], emissions: bool) -> Result<Expected> {
         let (n, m) = self.emission.dim();
         let none = || Expected {
             log_likelihood: 0.0,
@@ -115,32 +114,30 @@ impl Hidden {
             moves: Array2::zeros((n, n)),
             seen: Array2::zeros((n, m)),
         };
-        let of = |observed: &Array2<f64>| -> Result<Expected> {
-            stop_if_asked("while learning from tracks")?;
-            let log = self.evidence(observed)?;
-            let Smoothed { log_likelihood, states, moves } =
-                forward_backward(&self.steps()?, log.view(), true).ok_or_else(impossible)?;
+        let logs = self.evidence_of(tracks)?;
+        let views: Vec<ArrayView2<f64>> = logs.iter().map(Array2::view).collect();
+        let read = forward_backward_all(&self.steps()?, &views, true, "while learning from tracks")?;
+        // Summed in the order of the tracks, so that the result is the same for any number of threads.
+        let mut all = none();
+        for ((found, observed), log) in read.into_iter().zip(tracks).zip(&logs) {
+            let Smoothed { log_likelihood, states, moves } = found.ok_or_else(impossible)?;
+            all.log_likelihood += log_likelihood;
+            all.start += &states.row(0);
+            all.moves += &moves;
+            if !emissions {
+                continue;
+            }
             // A frame's weight for a state goes to the symbols by how much each made the state probable.
-            let mut seen = Array2::zeros((n, m));
             for ((row, weights), log) in states.rows().into_iter().zip(observed.rows()).zip(log.rows()) {
                 for s in (0..n).filter(|&s| row[s] > 0.0) {
                     let share = row[s] / libm::exp(log[s]);
                     for c in 0..m {
-                        seen[[s, c]] += share * weights[c] * self.emission[[s, c]];
+                        all.seen[[s, c]] += share * weights[c] * self.emission[[s, c]];
                     }
                 }
             }
-            Ok(Expected { log_likelihood, start: states.row(0).to_owned(), moves, seen })
-        };
-        // Summed in the order of the tracks, so that the result is the same for any number of threads.
-        let all = tracks.par_iter().map(of).collect::<Result<Vec<_>>>()?;
-        Ok(all.into_iter().fold(none(), |mut a, b| {
-            a.log_likelihood += b.log_likelihood;
-            a.start += &b.start;
-            a.moves += &b.moves;
-            a.seen += &b.seen;
-            a
-        }))
+        }
+        Ok(all)
     }
 
     /// Log-density of the priors at a model, up to a constant: `strength p0 ln p`, so that the prior is where it was.

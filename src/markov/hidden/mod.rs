@@ -1,15 +1,17 @@
 //! Hidden Markov models: what a defect was in each frame, from what was seen of it in all frames.
 
 mod forward;
+mod lanes;
 mod learn;
 
 pub(crate) use forward::{Smoothed, Steps, forward_backward, log_likelihood as forward_log_likelihood};
+pub(crate) use lanes::forward_backward_all;
 pub use learn::{Learned, Learning};
 
 use super::chain::Chain;
 use crate::error::{Error, Result, check};
 use crate::progress::stop_if_asked;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +148,15 @@ impl Hidden {
         Ok(observed.dot(&self.emission.t()).mapv(libm::log))
     }
 
+    /// The same of many tracks, by all threads.
+    fn evidence_of(&self, tracks: &[Array2<f64>]) -> Result<Vec<Array2<f64>>> {
+        let of = |observed: &Array2<f64>| {
+            stop_if_asked("while reading tracks")?;
+            self.evidence(observed)
+        };
+        tracks.par_iter().map(of).collect()
+    }
+
     pub(crate) fn steps(&self) -> Result<Steps<'_>> {
         match (self.start.as_slice(), self.chain.probabilities.as_slice()) {
             (Some(start), Some(transition)) => Ok(Steps { start, transition }),
@@ -178,11 +189,10 @@ impl Hidden {
     /// # Errors
     /// Those of [`Hidden::posterior`]; also if the user stops it.
     pub fn posteriors(&self, tracks: &[Array2<f64>]) -> Result<Vec<Array2<f64>>> {
-        let of = |observed: &Array2<f64>| {
-            stop_if_asked("while reading tracks")?;
-            self.posterior(observed)
-        };
-        tracks.par_iter().map(of).collect()
+        let logs = self.evidence_of(tracks)?;
+        let views: Vec<ArrayView2<f64>> = logs.iter().map(Array2::view).collect();
+        let read = forward_backward_all(&self.steps()?, &views, false, "while reading tracks")?;
+        read.into_iter().map(|s| s.map(|s| s.states).ok_or_else(impossible)).collect()
     }
 
     /// The most probable states of all frames together (Viterbi), and the logarithm of their probability with what was
@@ -218,13 +228,14 @@ impl Chain {
         check("start", format!("{start:.4}"), valid, format!("{n} numbers from 0 that sum to 1"))?;
         let (start, transition) = (start.to_vec(), self.probabilities.iter().copied().collect::<Vec<f64>>());
         let steps = Steps { start: &start, transition: &transition };
-        let of = |log: &Array2<f64>| {
-            stop_if_asked("while reading tracks")?;
+        for log in tracks {
             check("tracks", format!("{:?}", log.dim()), log.nrows() > 0 && log.ncols() == n, format!("frames x {n}"))?;
-            check("tracks", "not a number", log.iter().all(|v| !v.is_nan() && *v < f64::INFINITY), "logarithms")?;
-            forward_backward(&steps, log.view(), false).map(|s| (s.log_likelihood, s.states)).ok_or_else(impossible)
-        };
-        tracks.par_iter().map(of).collect()
+            let logarithms = log.rows().into_iter().all(|row| row.iter().fold(true, |all, v| all & (*v < f64::INFINITY)));
+            check("tracks", "not a number", logarithms, "logarithms")?;
+        }
+        let views: Vec<ArrayView2<f64>> = tracks.iter().map(Array2::view).collect();
+        let read = forward_backward_all(&steps, &views, false, "while reading tracks")?;
+        read.into_iter().map(|s| s.map(|s| (s.log_likelihood, s.states)).ok_or_else(impossible)).collect()
     }
 }
 

@@ -2,9 +2,8 @@
 
 use crate::error::{Result, check};
 use crate::markov::chain::Chain;
-use crate::markov::hidden::{Steps, forward_backward, forward_log_likelihood};
-use crate::progress::stop_if_asked;
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
+use crate::markov::hidden::{Steps, forward_backward_all, forward_log_likelihood};
+use ndarray::{Array1, Array3, ArrayView2, Axis, s};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
@@ -70,16 +69,14 @@ impl SiteModel {
     /// If the evidence does not fit or is impossible at a site, or the user stops it.
     pub fn posterior(&self, evidence: &Array3<f64>) -> Result<Array3<f64>> {
         let steps = self.checked(evidence)?;
-        let of = |site: usize| -> Result<Array2<f64>> {
-            stop_if_asked("while reading sites")?;
-            let found = forward_backward(&steps, evidence.index_axis(Axis(1), site), false);
-            found.map(|f| f.states).ok_or_else(|| {
-                crate::error::Error::data(format!("the evidence at site {site} is impossible under the chain"))
-            })
-        };
-        let each = (0..evidence.dim().1).into_par_iter().map(of).collect::<Result<Vec<_>>>()?;
+        let views: Vec<ArrayView2<f64>> = (0..evidence.dim().1).map(|site| evidence.index_axis(Axis(1), site)).collect();
+        let read = forward_backward_all(&steps, &views, false, "while reading sites")?;
         let mut all = Array3::zeros(evidence.dim());
-        each.into_iter().enumerate().for_each(|(site, p)| all.slice_mut(s![.., site, ..]).assign(&p));
+        for (site, found) in read.into_iter().enumerate() {
+            let impossible =
+                || crate::error::Error::data(format!("the evidence at site {site} is impossible under the chain"));
+            all.slice_mut(s![.., site, ..]).assign(&found.ok_or_else(impossible)?.states);
+        }
         Ok(all)
     }
 

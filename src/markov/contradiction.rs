@@ -17,8 +17,8 @@ pub struct Contradiction {
     pub from: String,
     /// The next one; none for all that follows `from` together.
     pub to: Option<String>,
-    /// How often it was seen.
-    pub count: u64,
+    /// How often it was seen; of hidden states, how often it probably happened.
+    pub count: f64,
     /// How often the physics expects it among as many transitions out of `from`.
     pub expected: f64,
     /// Probability of counts as far off, if the physics is right.
@@ -37,6 +37,9 @@ pub struct Verdict {
     /// From which corrected p-value on something counts as a contradiction: 0.05.
     pub level: f64,
 }
+
+/// From which corrected p-value on something counts as a contradiction.
+pub(super) const LEVEL: f64 = 0.05;
 
 /// Simulated rows for each state: p-values are no finer than one over this.
 const DRAWS: usize = 4000;
@@ -91,7 +94,7 @@ pub fn contradictions(sequences: &Sequences, physics: &Chain, seed: u64) -> Resu
         states.push(Contradiction {
             from: names[i].clone(),
             to: None,
-            count: total,
+            count: total as f64,
             expected: total as f64,
             p_value,
             corrected: 1.0,
@@ -105,7 +108,7 @@ pub fn contradictions(sequences: &Sequences, physics: &Chain, seed: u64) -> Resu
                 transitions.push(Contradiction {
                     from: names[i].clone(),
                     to,
-                    count,
+                    count: count as f64,
                     expected,
                     p_value,
                     corrected: 1.0,
@@ -117,7 +120,7 @@ pub fn contradictions(sequences: &Sequences, physics: &Chain, seed: u64) -> Resu
         let corrected = holm(&of.iter().map(|c: &Contradiction| c.p_value).collect::<Vec<_>>());
         of.iter_mut().zip(corrected).for_each(|(c, p)| c.corrected = p);
     }
-    Ok(Verdict { states, transitions, level: 0.05 })
+    Ok(Verdict { states, transitions, level: LEVEL })
 }
 
 /// Counts of `total` draws. Binomial parts one after the other, each by inversion or, where it is large, draw by draw.
@@ -148,7 +151,8 @@ impl Verdict {
     /// Transitions that contradict the physics, the surest first.
     pub fn found(&self) -> impl Iterator<Item = &Contradiction> {
         let mut found: Vec<&Contradiction> = self.transitions.iter().filter(|c| c.corrected < self.level).collect();
-        found.sort_by(|a, b| a.corrected.total_cmp(&b.corrected).then(a.expected.total_cmp(&b.expected)));
+        let off = |c: &Contradiction| (c.count - c.expected).abs() / libm::sqrt(c.expected + 1.0);
+        found.sort_by(|a, b| a.corrected.total_cmp(&b.corrected).then(off(b).total_cmp(&off(a))));
         found.into_iter()
     }
 
@@ -175,12 +179,12 @@ impl std::fmt::Debug for Verdict {
         }
         for c in self.found() {
             let to = c.to.as_deref().unwrap_or("anything");
-            if c.expected == 0.0 {
-                write!(f, "\n{} -> {to} is forbidden, and was seen {} times", c.from, c.count)?;
+            if c.expected < 1e-3 {
+                write!(f, "\n{} -> {to} is forbidden, and was seen {:.0} times", c.from, c.count)?;
             } else {
                 write!(
                     f,
-                    "\n{} -> {to} was seen {} times, expected {:.1}, p = {:.1e}",
+                    "\n{} -> {to} was seen {:.1} times, expected {:.1}, p = {:.1e}",
                     c.from, c.count, c.expected, c.corrected
                 )?;
             }

@@ -6,7 +6,7 @@ use super::exponential::probabilities;
 use super::moves::{PhysicalMove, Process, of_configurations};
 use super::states::{StateKind, States};
 use crate::error::{Error, Result, check, setters};
-use crate::simulate::{Beam, Kinetics, Matter};
+use crate::simulate::{Beam, Composition, Kinetics, Matter};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,11 @@ pub struct Physics {
     pub mobile: u8,
     /// Fraction of columns that have a vacancy; none takes that of thermal equilibrium, from the formation energy.
     pub vacancy_fraction: Option<f64>,
+    /// Fraction of the complexes that turn at the full rate. A state says that a column beside the dopant lacks atoms; not
+    /// whether it lacks both (which leaves one by one, against their binding) or is bonded to a second dopant (whose
+    /// binding holds it): those hardly turn. [`Physics::of`] takes it from the composition in equilibrium; 1 is a complex
+    /// by itself.
+    pub turning: f64,
     /// Cross-section in barn for a defect to end in a hole: 0 by default, since it depends on what lies around.
     pub hole_barn: f64,
     /// Cross-section in barn for an edge to reconstruct.
@@ -79,6 +84,7 @@ impl Physics {
         beam: Beam => with_beam,
         hop_barn: f64 => with_hop_barn,
         vacancy_fraction: Option<f64> => with_vacancy_fraction,
+        turning: f64 => with_turning,
         hole_barn: f64 => with_hole_barn,
         edge_barn: f64 => with_edge_barn,
     }
@@ -112,6 +118,7 @@ impl Physics {
             hop_barn: hop.barn,
             mobile: matter.crystal.sublattices.iter().find(|s| s.mobile).map_or(0, |s| s.element),
             vacancy_fraction: Some(c.single + c.double),
+            turning: turning(c, binding_ev / k.kt_ev()),
             hole_barn: 0.0,
             edge_barn: k.reconstruction.barn,
         }
@@ -120,7 +127,7 @@ impl Physics {
     /// Of states of your own, without any move yet: everything is forbidden that [`Physics::allow`] does not allow.
     #[must_use]
     pub fn declare(states: States) -> Physics {
-        Physics { moves: vec![], states, ..Physics::ws2() }
+        Physics { moves: vec![], states, turning: 1.0, ..Physics::ws2() }
     }
 
     /// Allows a move (and its way back, unless it is a knock-out or a hole), instead of any between the same states.
@@ -155,6 +162,7 @@ impl Physics {
         if let Some(c) = self.vacancy_fraction {
             check("vacancy_fraction", c, (0.0..1.0).contains(&c), "a fraction from 0 to below 1")?;
         }
+        check("turning", self.turning, (0.0..=1.0).contains(&self.turning), "a fraction from 0 to 1")?;
         for (i, step) in self.moves.iter().enumerate() {
             let (from, to) = (self.kind(&step.from)?, self.kind(&step.to)?);
             if self.moves[..i].iter().any(|m| m.joins(&step.from, &step.to) && m.process == step.process) {
@@ -225,7 +233,8 @@ impl Physics {
             let uphill = |ev: f64| libm::exp(-ev.max(0.0) / kt);
             let rise = self.energy_ev(b) - self.energy_ev(a);
             let (there, back) = match step.process {
-                Process::Hops | Process::Turns | Process::Reconstructs => (1.0, 1.0),
+                Process::Hops | Process::Reconstructs => (1.0, 1.0),
+                Process::Turns => (self.turning, self.turning),
                 Process::Arrives => (self.fraction(), 1.0 - self.fraction()),
                 Process::KnockOut | Process::Opens => (1.0, 0.0),
             };
@@ -269,6 +278,21 @@ impl Physics {
     pub fn energies_of_states(&self) -> Vec<(String, f64)> {
         self.states.kinds.iter().map(|k| (k.name.clone(), self.energy_ev(k))).collect()
     }
+}
+
+/// Of the vacant columns beside a dopant, by how many more dopants they are bonded to and whether they lack one atom or
+/// both, in equilibrium (the binding in units of kT): the mean of how much slower they turn.
+fn turning(c: &Composition, binding: f64) -> f64 {
+    let weight = libm::exp(binding);
+    let mean = |w: f64| (1.0 - c.dopant + c.dopant * w).powi(3);
+    let (mut all, mut turn) = (0.0, 0.0);
+    for (more, ways) in [(0, 1.0), (1, 2.0), (2, 1.0)] {
+        let chance = ways * c.dopant.powi(more) * (1.0 - c.dopant).powi(2 - more);
+        let single = chance * c.single * weight.powi(more + 1) / mean(weight);
+        let double = chance * c.double * weight.powi(2 * more + 2) / mean(weight * weight);
+        (all, turn) = (all + single + double, turn + single * weight.powi(-more));
+    }
+    if all > 0.0 { turn / all } else { 1.0 }
 }
 
 impl Generator {

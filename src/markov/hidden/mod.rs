@@ -1,5 +1,6 @@
 //! Hidden Markov models: what a defect was in each frame, from what was seen of it in all frames.
 
+mod contradict;
 mod forward;
 mod lanes;
 mod learn;

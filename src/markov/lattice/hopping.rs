@@ -62,9 +62,9 @@ pub struct Vacancy {
     /// Frame and site to whose neighbourhood it is tied.
     pub tied: (usize, usize),
     /// Sites that it may visit.
-    sites: Vec<usize>,
+    pub(super) sites: Vec<usize>,
     /// Frames, those sites, kinds: probability that it is there.
-    there: Array3<f64>,
+    pub(super) there: Array3<f64>,
 }
 
 impl HoppingVacancies {

@@ -9,7 +9,9 @@ use std::time::Instant;
 /// FOLDER holds `points.f64` (frame, y, x and class of each point, little endian) and `options.json`. What comes out goes
 /// there, too: `tracks.f64` and, where lags are asked for, `msd.f64` (track, lag, value).
 pub fn link(folder: &Path) -> Result<Value, Error> {
-    let options: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("options.json")).unwrap_or_default()).unwrap_or_default();
+    let options: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("options.json")).unwrap_or_default())
+            .unwrap_or_default();
     let number = |name: &str| options.get(name).and_then(Value::as_f64).unwrap_or(0.0);
     let values = read(&folder.join("points.f64"));
     let column = |k: usize| values.chunks_exact(4).map(move |p| p[k]);

@@ -152,4 +152,3 @@ pub fn movie(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
         "lost": lost.json(),
     }))
 }
-

@@ -25,7 +25,8 @@ pub fn physics(seed: u64, sets: u64) -> Result<Value, Error> {
             let observed = seen(&truth, n, margin, &mut rng);
             accused[k] += usize::from(model.contradictions(&observed, 120, seed + set)?.disagrees());
             if k == 0 {
-                let paths = observed.iter().map(|o| Ok(model.path(o)?.0.to_vec())).collect::<Result<Vec<_>, Error>>()?;
+                let paths =
+                    observed.iter().map(|o| Ok(model.path(o)?.0.to_vec())).collect::<Result<Vec<_>, Error>>()?;
                 let called = Sequences::from_states(states.names(), &paths)?;
                 accused[2] += usize::from(contradictions(&called, &chain, seed + set)?.disagrees());
             }
@@ -48,7 +49,12 @@ pub fn physics(seed: u64, sets: u64) -> Result<Value, Error> {
 fn track(model: &Hidden, frames: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let draw = |row: &[f64], rng: &mut ChaCha8Rng| {
         let mut left: f64 = rng.r#gen();
-        row.iter().position(|p| { left -= p; left < 0.0 }).unwrap_or(row.len() - 1)
+        row.iter()
+            .position(|p| {
+                left -= p;
+                left < 0.0
+            })
+            .unwrap_or(row.len() - 1)
     };
     let mut at = draw(&model.start.to_vec(), rng);
     (0..frames)

@@ -3,9 +3,7 @@
 use crate::specimen::matter;
 use crate::write;
 use atomotion::Error;
-use atomotion::markov::{
-    Chain, Estimation, Hidden, Learning, Physics, PhysicalMove, Process, Sequences, States,
-};
+use atomotion::markov::{Chain, Estimation, Hidden, Learning, PhysicalMove, Physics, Process, Sequences, States};
 use atomotion::ndarray::{Array2, s};
 use atomotion::simulate::Matter;
 use rand::{Rng, SeedableRng};
@@ -83,7 +81,6 @@ fn errors(called: &[Array2<f64>], observed: &[Array2<f64>], truth: &[Vec<usize>]
     (100.0 * wrong / all, 100.0 * filled / f64::max(missed, 1.0))
 }
 
-
 /// Classes that are called, frame by frame.
 fn called(observed: &[Array2<f64>], n: usize) -> Vec<Vec<usize>> {
     let best = |o: &Array2<f64>, t: usize| (0..n).max_by(|&x, &y| o[[t, x]].total_cmp(&o[[t, y]])).unwrap_or(0);
@@ -131,8 +128,7 @@ pub fn tracks(seed: u64, sets: u64, folder: &Path) -> Result<Value, Error> {
     for set in 0..sets {
         let truth = true_sequences(&matter, &states, LENGTH, seed + set)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed + set);
-        let occupancy: Vec<f64> =
-            (0..n).map(|s| truth.iter().flatten().filter(|t| **t == s).count() as f64).collect();
+        let occupancy: Vec<f64> = (0..n).map(|s| truth.iter().flatten().filter(|t| **t == s).count() as f64).collect();
         for (noise, margin) in MARGINS.into_iter().enumerate() {
             let observed = seen(&truth, n, margin, &mut rng);
             let model = hidden(chain.clone())?;

@@ -29,7 +29,9 @@ pub use contradiction::{Contradiction, Verdict, contradictions};
 pub use energies::Energies;
 pub use estimate::{Estimate, Estimation, Memory, memory};
 pub use hidden::{Hidden, Learned, Learning, NOT_DETECTED};
-pub use lattice::{BestF1, Change, HoppingVacancies, SiteModel, Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios};
+pub use lattice::{
+    BestF1, Change, HoppingVacancies, SiteModel, Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios,
+};
 pub use moves::{PhysicalMove, Process};
 pub use physics::{Generator, Physics};
 pub use rates::{RateFit, Rates, Step};

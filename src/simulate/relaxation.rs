@@ -89,7 +89,7 @@ impl Relaxation {
     }
 
     /// How far a defect pushes its neighbours: the first, and the second.
-    fn push(&self, occupant: Occupant) -> Option<(f64, f64)> {
+    pub(super) fn push(&self, occupant: Occupant) -> Option<(f64, f64)> {
         match occupant {
             Occupant::Dopant => Some((self.dopant_nm, 0.0)),
             Occupant::Missing1 => Some((self.vacancy_nm, self.second * self.vacancy_nm)),

@@ -231,7 +231,8 @@ impl Chain {
         let steps = Steps { start: &start, transition: &transition };
         for log in tracks {
             check("tracks", format!("{:?}", log.dim()), log.nrows() > 0 && log.ncols() == n, format!("frames x {n}"))?;
-            let logarithms = log.rows().into_iter().all(|row| row.iter().fold(true, |all, v| all & (*v < f64::INFINITY)));
+            let logarithms =
+                log.rows().into_iter().all(|row| row.iter().fold(true, |all, v| all & (*v < f64::INFINITY)));
             check("tracks", "not a number", logarithms, "logarithms")?;
         }
         let views: Vec<ArrayView2<f64>> = tracks.iter().map(Array2::view).collect();

@@ -69,7 +69,8 @@ impl SiteModel {
     /// If the evidence does not fit or is impossible at a site, or the user stops it.
     pub fn posterior(&self, evidence: &Array3<f64>) -> Result<Array3<f64>> {
         let steps = self.checked(evidence)?;
-        let views: Vec<ArrayView2<f64>> = (0..evidence.dim().1).map(|site| evidence.index_axis(Axis(1), site)).collect();
+        let views: Vec<ArrayView2<f64>> =
+            (0..evidence.dim().1).map(|site| evidence.index_axis(Axis(1), site)).collect();
         let read = forward_backward_all(&steps, &views, false, "while reading sites")?;
         let mut all = Array3::zeros(evidence.dim());
         for (site, found) in read.into_iter().enumerate() {

@@ -1,11 +1,23 @@
 //! What every frame of a recording says of every site, by an observer who knows the image model.
 
 use super::View;
+use super::pull::{Slope, Stand, log_ratios};
 use crate::error::{Result, check};
 use crate::progress::stop_if_asked;
 use crate::simulate::{Column, Occupant, Recording, Specimen};
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
+
+/// What may stand at a site.
+const OCCUPANTS: [Occupant; 7] = [
+    Occupant::Perfect,
+    Occupant::Dopant,
+    Occupant::Missing1,
+    Occupant::Missing2,
+    Occupant::HostVacancy,
+    Occupant::Adatom,
+    Occupant::Antisite,
+];
 
 /// What may stand at the sites of a kind: name and column of each species, the perfect crystal's first.
 pub type Candidates = [(&'static str, [u8; 3])];
@@ -17,8 +29,9 @@ pub enum Around<'a> {
     Perfect,
     /// What does stand there, in its relaxed place: what only an ideal observer knows.
     Truth,
-    /// What is believed, with its neighbours relaxed accordingly: weight (that of a W atom is 1) of each site (column) in each frame (row), as
-    /// [`Recording::weights`] gives it.
+    /// What is believed, with its neighbours relaxed accordingly: weight (that of a W atom is 1) of each site (column) in
+    /// each frame (row), as [`Recording::weights`] gives it. Whatever may stand at the site itself pulls its neighbours
+    /// along as it is judged: without that a faint vacancy looks like none.
     Believed(ArrayView2<'a, f64>),
 }
 
@@ -110,8 +123,8 @@ impl Recording {
         })
     }
 
-    /// Where sites are if at each stands what its weight is nearest to: neighbours of defects relax.
-    fn believed_places(&self, weights: ArrayView1<f64>) -> Vec<[f64; 2]> {
+    /// The specimen that has at each site what its weight is nearest to.
+    fn believed_specimen(&self, weights: ArrayView1<f64>) -> Specimen {
         let matter = self.evolution.matter();
         let (crystal, all) = (&matter.crystal, self.evolution.sites());
         let mut specimen = Specimen::perfect(all);
@@ -128,8 +141,44 @@ impl Recording {
             let best = may.iter().min_by(|a, b| near(a).total_cmp(&near(b)));
             specimen.occupant[s] = best.copied().unwrap_or_default();
         }
-        let moved = matter.relaxation.displacements(all, &specimen);
-        (0..all.len()).map(|s| [all.y_nm[s] + moved[s][0], all.x_nm[s] + moved[s][1]]).collect()
+        specimen
+    }
+
+    /// The evidence where each candidate pulls its neighbours along.
+    fn evidence_pulled(
+        &self,
+        (frame, sites): (usize, &[usize]),
+        candidates: &Candidates,
+        weights: ArrayView1<f64>,
+    ) -> Result<(Array2<f64>, Vec<bool>)> {
+        let (imaging, all, matter) = (&self.scan.imaging, self.evolution.sites(), self.evolution.matter());
+        let believed = self.believed_specimen(weights);
+        let moved = matter.relaxation.displacements(all, &believed);
+        let places: Vec<[f64; 2]> =
+            (0..all.len()).map(|s| [all.y_nm[s] + moved[s][0], all.x_nm[s] + moved[s][1]]).collect();
+        let weights = weights.to_vec();
+        let expected = self.scan.expected_of(frame, &places, &weights)?;
+        let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);
+        let view = View { expected, scan: &self.scan, probe: imaging.probe() };
+        let slopes: Vec<Option<Slope>> = (0..all.len()).map(|s| view.slope(frame, places[s], weights[s])).collect();
+        let push = |occupant: Occupant| matter.relaxation.push(occupant).unwrap_or((0.0, 0.0));
+        let mut log = Array2::zeros((sites.len(), candidates.len()));
+        let mut shown = vec![false; sites.len()];
+        for (i, &s) in sites.iter().enumerate() {
+            let kind = &matter.crystal.sublattices[usize::from(all.sublattice[s])];
+            let stands = |atoms: [u8; 3]| {
+                let of = OCCUPANTS.into_iter().find(|o| o.atoms(kind, matter.crystal.adatom) == atoms);
+                Stand { weight: imaging.weight(atoms), push: push(of.unwrap_or_default()) }
+            };
+            let may: Vec<Stand> = candidates.iter().map(|c| stands(c.1)).collect();
+            let now = Stand { weight: weights[s], push: push(believed.occupant(s)) };
+            let at = (frame, s, places[s]);
+            if let Some(found) = log_ratios(&view, &counts, (all, &slopes), at, now, &may) {
+                log.row_mut(i).iter_mut().zip(found).for_each(|(to, l)| *to = l);
+                shown[i] = true;
+            }
+        }
+        Ok((log, shown))
     }
 
     fn evidence_of(
@@ -143,7 +192,7 @@ impl Recording {
         let imaging = &self.scan.imaging;
         let all = self.evolution.sites();
         let ideal = |s: usize| [all.y_nm[s], all.x_nm[s]];
-        let places = match around {
+        let places: Vec<[f64; 2]> = match around {
             Around::Truth => self.evolution.places(frame),
             Around::Perfect => (0..all.len()).map(ideal).collect(),
             Around::Believed(weights) => {
@@ -153,7 +202,7 @@ impl Recording {
                     weights.dim() == (self.movie.len(), all.len()),
                     "a weight for each frame and site",
                 )?;
-                self.believed_places(weights.row(frame))
+                return self.evidence_pulled((frame, sites), candidates, weights.row(frame));
             }
         };
         let weights: Vec<f64> = match around {
@@ -163,8 +212,7 @@ impl Recording {
                     .map(|s| imaging.weight(specimen.column(&self.evolution.matter().crystal, all, s)))
                     .collect()
             }
-            Around::Perfect => self.weights().row(frame).to_vec(),
-            Around::Believed(weights) => weights.row(frame).to_vec(),
+            Around::Perfect | Around::Believed(_) => self.weights().row(frame).to_vec(),
         };
         let expected = self.scan.expected_of(frame, &places, &weights)?;
         let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);

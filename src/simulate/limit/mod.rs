@@ -4,6 +4,7 @@ mod evidence;
 mod found;
 mod observer;
 mod options;
+mod pull;
 mod site;
 
 pub use evidence::{Around, Candidates, SiteEvidence};

@@ -11,7 +11,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Where a column's image is less than this fraction of its peak, its pixels say nothing: less than 1e-4 of the
 /// information (the squared image over the background) lies there.
-const SEEN: f64 = 1e-3;
+pub(super) const SEEN: f64 = 1e-3;
+
 /// A frame as the ideal observer knows it.
 pub(super) struct View<'a> {
     pub(super) scan: &'a Scan,
@@ -61,6 +62,14 @@ impl View<'_> {
             }
         }
         Some(site)
+    }
+}
+
+impl View<'_> {
+    /// Pixels of a site, and what one W atom there would add to each; none where they are not all in the frame.
+    pub(super) fn own(&self, frame: usize, [y_nm, x_nm]: [f64; 2]) -> Option<Vec<([usize; 2], f64)>> {
+        let site = self.site_at(frame, Column { y_nm, x_nm, atoms: [0; 3] }, 0.0)?;
+        Some(site.at.into_iter().zip(site.of_w).collect())
     }
 }
 

@@ -1,180 +1,255 @@
-"""Linking and displacements by Atomotion and by trackpy, on the same points.
+"""`cargo lab bench dynamics`: tracks and the Markov model, beside other programs, baselines and limits.
 
-    cargo build --example bench_dynamics
-    python bench_dynamics.py [--example target/debug/examples/bench_dynamics] [--seed 1] [--quick]
-
-Points wander, vanish, come back and appear. Both programs must give the same tracks and the same mean squared displacements;
-then the ratio of their times counts. trackpy has numba where that is installed (the table says so), its time is that of
-`link` (`imsd`) on a table that is ready, ours that of `Linker::link` (`msd_of_each`) on one. Further, what both make of
-crowds: recall of true links, identity switches and fragmentations at increasing density, ours also with classes that are
-right nine times in ten; and a crowd that trackpy refuses. Prints Markdown.
-Needs what bench_dynamics.in lists.
+Started by it with a plan of what to run (JSON), in the environment that has trackpy and hmmlearn; AtomAI runs in its own
+(dynamics_atomai.py). Seeds come with the plan: those of the movies are none that development used.
 """
 
-import argparse
 import json
-import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import dynamics_hmm
+import dynamics_linking
 import numpy as np
-import pandas as pd
-import trackpy as tp
+import processes
+import report
 
-try:
-    import numba
-
-    NUMBA = f"numba {numba.__version__}"
-except ImportError:
-    NUMBA = "no numba"
+BEGIN, END = "<!-- written by `cargo lab bench dynamics --write` -->", "<!-- end of what `bench dynamics` wrote -->"
+DOSES, HOPS = (5.5, 20.0, 70.0), (0.02, 0.15)
+SETS_OF_TRACKS, SETS_OF_PHYSICS = 6, 60
+T95 = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
 
 
-def movie(rng, frames, count, size, step, missed=0.0, replaced=0.01, wrong=0.1):
-    """Frame, y, x, class as it is seen, and the true track, of every point that is seen."""
-    at, true = rng.uniform(0, size, (count, 2)), np.arange(count)
-    kind, following, rows = rng.integers(0, 3, count), count, []
-    for frame in range(frames):
-        seen = rng.random(count) >= missed
-        shown = np.where(rng.random(count) < wrong, rng.integers(0, 3, count), kind)
-        rows.append(np.column_stack([np.full(seen.sum(), frame), at[seen], shown[seen], true[seen]]))
-        at = at + rng.normal(0, step, at.shape)
-        gone = rng.random(count) < replaced
-        at[gone] = rng.uniform(0, size, (gone.sum(), 2))
-        true, kind = true.copy(), kind.copy()
-        true[gone] = following + np.arange(gone.sum())
-        kind[gone] = rng.integers(0, 3, gone.sum())
-        following += gone.sum()
-    return np.concatenate(rows)
+def say(text):
+    print(text, flush=True)
 
 
-def ours(program, points, **options):
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        points[:, :4].astype("<f8").tofile(folder / "points.f64")
-        (folder / "options.json").write_text(json.dumps(options))
-        # cargo puts the library one folder up.
-        beside = str(Path(program).resolve().parent.parent)
-        path = beside + os.pathsep + os.environ.get("LD_LIBRARY_PATH", "")
-        subprocess.run([program, str(folder)], check=True, env=dict(os.environ, LD_LIBRARY_PATH=path), stdout=subprocess.DEVNULL)
-        result = json.loads((folder / "result.json").read_text())
-        msd = np.fromfile(folder / "msd.f64", "<f8").reshape(-1, 3) if options.get("lags") else None
-        return np.fromfile(folder / "tracks.u32", "<u4"), result, msd
+class Bench:
+    def __init__(self, plan):
+        self.plan, self.clone = plan, Path(plan["clone"])
+        self.good = True
+
+    def example(self, *words):
+        """The last line of a step of examples/bench_dynamics."""
+        command = ["cargo", "run", "--quiet", "--example", "bench_dynamics", "--", *map(str, words)]
+        done = subprocess.run(command, cwd=self.clone, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"bench_dynamics {' '.join(map(str, words))} has failed:\n{done.stderr}")
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    def atomai(self, folder):
+        program = [self.plan["atomai"], self.clone / "peers/dynamics_atomai.py", folder]
+        done = subprocess.run(program, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"AtomAI has failed:\n{done.stdout[-3000:]}")
+
+    def atomai_links(self, points, search):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            rows = np.column_stack([points[:, :3], np.arange(len(points))])
+            rows.astype("<f8").tofile(folder / "points.f64")
+            np.array([search]).tofile(folder / "search.f64")
+            self.atomai(folder)
+            return {(int(a), int(b)) for a, b in np.fromfile(folder / "links.f64").reshape(-1, 2)}
+
+    # ---- parts
+
+    def linking(self):
+        dynamics_linking.warm()
+        rng = np.random.default_rng(self.plan["seed"])
+        sizes = [(100, 100, 0), (100, 1000, 1), (1000, 1030, 0), (1000, 1030, 1)]
+        fast, good = dynamics_linking.speed(self, rng, sizes, 2)
+        moved, same = dynamics_linking.displacements(self, rng, 2)
+        crowds = dynamics_linking.crowds(self, rng, self.atomai_links if self.plan["atomai"] else None)
+        self.good &= good and same
+        return "\n\n".join([
+            f"{dynamics_linking.versions()}; points wander, 2 % of them are missed in each frame.", fast, moved,
+            "AtomAI's `get_trajectory` follows the points of the first frame alone." if self.plan["atomai"] else "",
+            crowds])
+
+    def hidden(self):
+        made, good = dynamics_hmm.table(self, np.random.default_rng(self.plan["seed"]))
+        self.good &= good
+        return f"{dynamics_hmm.versions()}; the faster of hmmlearn's two implementations, on all cores that each can use.\n\n{made}"
+
+    def movies(self):
+        rows, rates, timed, notes = [], [], [], []
+        for dose in DOSES:
+            for hops in HOPS:
+                all_ = [self.example("movie", 1000 * (i + 1) + self.plan["seed"], dose, hops)
+                        for i in range(self.plan["movies"])]
+                methods = all_[0]["methods"]
+                for s, species in enumerate(score["species"] for score in all_[0]["scores"]):
+                    f1 = [[movie["scores"][s]["f1"][m] for movie in all_] for m in range(len(methods))]
+                    rows.append([f"{dose:g}", f"{hops:g}", species, *map(interval, f1)])
+                    notes += self.judge(dose, hops, species, dict(zip(methods, f1)))
+                found = [movie["hop_rate"] for movie in all_]
+                inside = sum(low <= hops <= high for _, low, high in map(bounds, found))
+                shown = "; ".join(f"{rate:.3f} ({low:.3f} to {high:.3f})" for rate, low, high in map(bounds, found))
+                rates.append([f"{dose:g}", f"{hops:g}", f"{inside} of {len(found)}", shown])
+                timed.append([f"{dose:g}", f"{hops:g}", *self.times(all_, "hopped"), *self.times(all_, "lost")])
+                say(f"  {time.strftime('%H:%M')}  {dose:g} counts, {hops:g} hops a frame: "
+                    + ", ".join(f"{r[2]} {r[-2]} of {r[-1]}" for r in rows[-4:]))
+        head = ["counts at W", "hops a frame", "species", *methods]
+        times_head = ["counts at W", "hops a frame", "hops", "found", "held by 95 % interval", "its mean length",
+                      "losses of an atom", "found", "held", "mean length"]
+        return "\n\n".join([
+            f"F1 with the best threshold of each method, mean and 95 % interval over {self.plan['movies']} movies of 50 frames "
+            "of 256 x 256 pixels (8.1 nm). The baselines' threshold and the running mean's length are chosen by the truth. The movie "
+            "limit knows the rates, the image, and what else stands around.",
+            report.table(head, rows), "Aims:\n\n" + "\n".join(notes),
+            "Hops of V_2S a frame, found, with 95 % intervals; how many hold the truth:",
+            report.table(["counts at W", "hops a frame", "hold", "each"], rates),
+            "When vacancies hopped and columns lost an atom: of the true changes how many were found within five frames, and of those "
+            "how many lie in their 95 % interval; frames.", report.table(times_head, timed)])
+
+    @staticmethod
+    def times(movies, what):
+        sums = {key: sum(movie[what][key] for movie in movies) for key in ("all", "found", "held", "frames")}
+        found = max(sums["found"], 1)
+        return [str(sums["all"]), str(sums["found"]), f"{100 * sums['held'] / found:.0f} %", f"{sums['frames'] / found:.1f}"]
+
+    def judge(self, dose, hops, species, f1):
+        """Whether the aims of a species are reached."""
+        mean = {name: statistics.mean(known(values)) if known(values) else float("nan") for name, values in f1.items()}
+        where = f"- {species}, {dose:g} counts, {hops:g} hops a frame:"
+        if species == "Mo_W":
+            off = mean["movie limit"] - mean["this model"]
+            return [f"{where} {off:.3f} below the movie limit (aim: 0.02): {yes(off <= 0.02)}."]
+        if species == "V_2S":
+            part = mean["this model"] / mean["movie limit"]
+            low = ends(f1["this model"])[0]
+            above = [low > ends(f1[name])[1] for name in ("mean of frames", "running mean", "sum of ratios")]
+            return [f"{where} {part:.2f} of the movie limit (aim: 0.9): {yes(part >= 0.9)}; above "
+                    f"{sum(above)} of the three baselines with disjoint intervals: {yes(all(above))}."]
+        return []
+
+    def tracks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            found = self.example("tracks", self.plan["seed"], SETS_OF_TRACKS, folder)
+            theirs = self.atomai_matrices(folder) if self.plan["atomai"] else {}
+        rows, kl = [], []
+        for noise in range(4):
+            of = [row for row in found["rows"] if row["noise"] == noise]
+            errs = [[row["errs"][way] for row in of] for way in range(4)]
+            filled = [[row["filled"][way] for row in of] for way in (1, 2, 3)]
+            switches = [[row["switches"][way] for row in of] for way in range(4)]
+            halves = statistics.mean(errs[2]) <= 0.5 * statistics.mean(errs[0])
+            better = [free - physics for free, physics in zip(errs[1], errs[2])]
+            rows.append([*map(interval1, errs), interval1(better), yes(halves), *map(interval1, filled), *map(interval1, switches)])
+            kl.append([f"{statistics.mean(errs[0]):.1f}", interval([row["divergence"][0] for row in of]),
+                       interval([row["divergence"][1] for row in of]),
+                       f"{theirs[noise]:.3f}" if noise in theirs else "—"])
+        counts = statistics.mean(row["tracks"] for row in found["rows"])
+        wrong = [[w["physics"], f"{w['errs']:.2f}", f"{w['with_data']:.2f}", "yes" if w["disagrees"] else "no", w["first"] or ""]
+                 for w in found["wrong"]]
+        head = ["classifier errs", "free model errs", "physics errs", "physics and data err", "physics better than free by", "halved",
+                "missed filled right: free", "physics", "both", "switches: classifier", "free", "physics", "both"]
+        return "\n\n".join([
+            f"{SETS_OF_TRACKS} sets of {counts:.0f} tracks of {found['length']} frames in {found['states']} states, from the simulation; one "
+            "frame in ten is not detected. Per cent of frames (of missed frames, of steps), mean and 95 % interval over sets.",
+            report.table(head, rows),
+            "Divergence of the estimated transition matrix (Kullback-Leibler, nats, true to estimated rows, by occupancy):",
+            report.table(["classifier errs, %", "counted", "learnt with the physics", "AtomAI (first set)"], kl),
+            "Physics that is wrong in one respect, where the classifier errs on 15 %: frames called wrong, and whether the tracks "
+            "say so (what first).",
+            report.table(["physics", "errs, %", "with data, %", "disagrees", "first"], wrong)])
+
+    def atomai_matrices(self, folder):
+        """Divergence of AtomAI's matrix from the truth for each noise, zeros floored as ours."""
+        self.atomai(folder)
+        reference = np.fromfile(folder / "reference.f64")
+        n = int(np.sqrt(len(reference)))
+        reference, occupancy = reference.reshape(n, n), np.fromfile(folder / "occupancy.f64")
+        result = {}
+        for path in sorted(folder.glob("matrix?.f64")):
+            noise = int(path.stem[-1])
+            called = np.fromfile(folder / f"called{noise}.f64").astype(int).reshape(-1, 16)
+            leaves = np.bincount(called[:, :-1].ravel(), minlength=n)
+            matrix = np.nan_to_num(np.fromfile(path).reshape(n, n))
+            floor = 0.5 / np.maximum(leaves, 1)[:, None]
+            q = np.where(matrix > 0, matrix, floor)
+            terms = np.where(reference > 0, reference * np.log(np.maximum(reference, 1e-300) / q), 0.0)
+            result[noise] = float((occupancy / occupancy.sum() * terms.sum(1)).sum())
+        return result
+
+    def physics(self):
+        found = self.example("physics", self.plan["seed"], SETS_OF_PHYSICS)
+        rows = [[way, f"{n} of {found['sets']}"] for way, n in zip(found["ways"], found["accused"])]
+        return (f"Sets of tracks that accuse the very model that made them (at 5 %: about {0.05 * found['sets']:.0f}); in the last line the "
+                "simulation made them, of which a state of one dopant is a coarse picture.\n\n" + report.table(["by", "accused"], rows))
 
 
-def theirs(points, search, memory):
-    table = pd.DataFrame(points[:, :3], columns=["frame", "y", "x"]).astype({"frame": int})
-    start = time.perf_counter()
-    linked = tp.link(table, search, memory=memory)
-    return linked, time.perf_counter() - start
+def known(values):
+    return [v for v in values if v is not None]
 
 
-def by_first(tracks):
-    """Tracks numbered by first appearance."""
-    _, first, inverse = np.unique(tracks, return_index=True, return_inverse=True)
-    number = np.empty(len(first), int)
-    number[np.argsort(first)] = np.arange(len(first))
-    return number[inverse]
+def ends(values):
+    """The 95 % interval of a mean, by Student's t."""
+    values = known(values)
+    if len(values) < 2:
+        return float("-inf"), float("inf")
+    half = T95.get(len(values) - 1, 2.2) * statistics.stdev(values) / len(values) ** 0.5
+    return statistics.mean(values) - half, statistics.mean(values) + half
 
 
-def quality(points, tracks, memory):
-    """Recall of true links, identity switches, and fragmentations."""
-    rows = pd.DataFrame({"frame": points[:, 0].astype(int), "true": points[:, 4].astype(int), "track": tracks})
-    rows["row"] = np.arange(len(rows))
-
-    def following(by):
-        order = rows.sort_values([by, "frame"], kind="stable")
-        same = order[by].to_numpy()[1:] == order[by].to_numpy()[:-1]
-        near = np.diff(order.frame.to_numpy()) <= memory + 1
-        row = order.row.to_numpy()
-        return set(zip(row[:-1][same & near], row[1:][same & near]))
-
-    true, made = following("true"), following("track")
-    right = len(true & made)
-    return right / len(true), len(made - true), len(true) - right
+def interval(values, digits=3):
+    values = known(values)
+    if len(values) < 2:
+        return f"{values[0]:.{digits}f}" if values else "—"
+    mean = statistics.mean(values)
+    return f"{mean:.{digits}f} ± {ends(values)[1] - mean:.{digits}f}"
 
 
-def speed(program, rng, sizes, rounds):
-    print(f"| points | frames | memory | the same tracks | ours (s) | trackpy (s) | ratio | largest network |")
-    print("| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |")
-    good = True
-    for frames, count, memory in sizes:
-        points = movie(rng, frames, count, 47.4 * np.sqrt(count), 1.5, missed=0.02)
-        results = [ours(program, points, search_px=8.0, memory_frames=memory) for _ in range(rounds)]
-        seconds = min(r[1]["seconds"] for r in results)
-        linked, their_seconds = min((theirs(points, 8.0, memory) for _ in range(rounds)), key=lambda r: r[1])
-        same = (by_first(results[0][0]) == by_first(linked["particle"].to_numpy())).all()
-        ratio = their_seconds / seconds
-        largest = results[0][1]["largest_network"]
-        print(
-            f"| {len(points)} | {frames} | {memory} | {'yes' if same else 'NO'} | {seconds:.3f} | {their_seconds:.2f} "
-            f"| {ratio:.0f} | {largest} |"
-        )
-        good &= bool(same) and (len(points) < 900_000 or ratio >= 20)
-    return good
+def interval1(values):
+    return interval(values, 1)
 
 
-def displacements(program, rng, rounds):
-    points = movie(rng, 200, 500, 2000.0, 1.5, replaced=0.0)
-    results = [ours(program, points, search_px=8.0, memory_frames=0, lags=50) for _ in range(rounds)]
-    seconds = min(r[1]["msd_seconds"] for r in results)
-    linked, _ = theirs(points, 8.0, 0)
-    linked["particle"] = by_first(linked["particle"].to_numpy())
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        found = tp.imsd(linked, 1.0, 1.0, max_lagtime=50)
-        times.append(time.perf_counter() - start)
-    mine = pd.DataFrame(results[0][2], columns=["track", "lag", "msd"]).pivot(index="lag", columns="track", values="msd")
-    long = [t for t in found.columns if found[t].notna().all()]
-    difference = float(np.max(np.abs(mine[long].to_numpy() / found[long].to_numpy() - 1)))
-    print(f"\nMean squared displacement of each of {found.shape[1]} tracks, 50 lags, {len(points)} points: ")
-    print(f"ours {seconds:.3f} s, trackpy `imsd` {min(times):.2f} s, {min(times) / seconds:.0f} times; ")
-    print(f"largest relative difference {difference:.1e} over the {len(long)} tracks that have every lag")
-    return difference < 1e-6
+def bounds(rate):
+    """JSON has no infinity."""
+    value, low, high = rate
+    return value, low or 0.0, float("inf") if high is None else high
 
 
-def crowds(program, rng):
-    print("\n| points in a search circle | linked by | recall of true links | identity switches | fragmentations |")
-    print("| ---: | --- | ---: | ---: | ---: |")
-    search, count, frames = 8.0, 600, 40
-    for density in (0.1, 0.3, 1.0, 2.0, 4.0):
-        size = np.sqrt(count * np.pi * search**2 / density)
-        points = movie(rng, frames, count, size, 1.5, missed=0.05)
-        ways = {
-            "ours": ours(program, points, search_px=search, memory_frames=1)[0],
-            "ours, class-aware": ours(program, points, search_px=search, memory_frames=1, class_px2=8.0)[0],
-        }
-        try:
-            ways["trackpy"] = theirs(points, search, 1)[0]["particle"].to_numpy()
-        except tp.SubnetOversizeException:
-            ways["trackpy"] = None
-        for name, tracks in ways.items():
-            if tracks is None:
-                print(f"| {density} | {name} | subnet too large | | |")
-                continue
-            recall, switches, fragments = quality(points, tracks, 1)
-            print(f"| {density} | {name} | {recall:.4f} | {switches} | {fragments} |")
+def yes(right):
+    return "yes" if right else "no"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--example", default="target/debug/examples/bench_dynamics")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="without the million points")
-    arguments = parser.parse_args()
-    tp.quiet()
-    print(f"trackpy {tp.__version__}, {NUMBA}, seed {arguments.seed}\n")
-    # What numba compiles is not what is measured.
-    theirs(movie(np.random.default_rng(0), 5, 500, 400.0, 1.5), 8.0, 1)
-    rng = np.random.default_rng(arguments.seed)
-    sizes = [(100, 100, 0), (100, 1000, 1)] + ([] if arguments.quick else [(1000, 1030, 0), (1000, 1030, 1)])
-    good = speed(arguments.example, rng, sizes, 2)
-    good &= displacements(arguments.example, rng, 2)
-    crowds(arguments.example, rng)
-    sys.exit(0 if good else 1)
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    begun = time.perf_counter()
+    bench = Bench(plan)
+    subprocess.run(["cargo", "build", "--quiet", "--example", "bench_dynamics"], cwd=bench.clone, check=True)
+    here = processes.machine()
+    parts = [
+        ("### Linking beside trackpy and AtomAI", bench.linking),
+        ("### Forward-backward beside hmmlearn, exponentials beside SciPy", bench.hidden),
+        ("### Detection in space and time", bench.movies),
+        ("### Classification by tracks", bench.tracks),
+        ("### Whether right physics is accused", bench.physics),
+    ]
+    text = [f"`{plan['command']}`, seed {plan['seed']}, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, "
+            f"{plan['rustc']}."]
+    for title, part in parts:
+        say(f"{time.strftime('%H:%M')}  {title.strip('# ')}")
+        made = part()
+        say(f"\n{title}\n\n{made}\n")
+        text += [title, made]
+    minutes = (time.perf_counter() - begun) / 60
+    text[0] += f" {minutes:.0f} minutes in all."
+    text = "\n\n".join(part for part in text if part) + "\n"
+    folder = Path(sys.argv[1]).parent
+    (folder / "dynamics.md").write_text(text)
+    if plan["readme"]:
+        report.write(Path(plan["readme"]), text, BEGIN, END)
+    say(f"{minutes:.0f} minutes. Tables: {folder / 'dynamics.md'}")
+    if not bench.good:
+        raise SystemExit("ours and another program do not agree, or linking is not 20 times as fast")
 
 
 if __name__ == "__main__":

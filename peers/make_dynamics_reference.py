@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import trackpy as tp
-from bench_dynamics import by_first, movie, theirs
+from dynamics_linking import by_first, movie, theirs
 
 
 def main():

@@ -37,6 +37,7 @@ pub mod figure;
 mod file;
 mod filter;
 mod fourier;
+mod linear;
 pub mod markov;
 pub mod movie;
 pub mod prelude;

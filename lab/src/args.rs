@@ -11,6 +11,7 @@ pub enum Action {
     Run(Run),
     BenchKernel(Bench),
     BenchDetect(Detect),
+    BenchDynamics(Dynamics),
     Dataset { name: String },
     Repl,
     KernelInstall(Destination),
@@ -88,6 +89,32 @@ impl Detect {
             words += &format!(" --{name} {number}");
         }
         for (given, flag) in [(!self.peers, " --without peers"), (self.write, " --write")] {
+            words += if given { flag } else { "" };
+        }
+        words
+    }
+}
+
+/// What `bench dynamics` measures.
+#[derive(Debug, PartialEq)]
+pub struct Dynamics {
+    /// Whether AtomAI is run beside ours; trackpy and hmmlearn always are.
+    pub atomai: bool,
+    pub write: bool,
+    /// Of the simulated movies; a new one each time unless it is given.
+    pub seed: Option<u64>,
+    /// Movies of each kind.
+    pub movies: Option<u64>,
+}
+
+impl Dynamics {
+    /// The words that ask for it.
+    pub fn command(&self) -> String {
+        let mut words = String::from("cargo lab bench dynamics");
+        for (name, number) in [("seed", self.seed), ("movies", self.movies)] {
+            words += &number.map(|n| format!(" --{name} {n}")).unwrap_or_default();
+        }
+        for (given, flag) in [(!self.atomai, " --without atomai"), (self.write, " --write")] {
             words += if given { flag } else { "" };
         }
         words
@@ -198,7 +225,7 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
 
 fn parse_bench(words: &[String]) -> Result<Action, String> {
     let Some((what, rest)) = words.split_first() else {
-        return Err("`bench` needs to know what to measure: cargo lab bench kernel or cargo lab bench detect".into());
+        return Err("`bench` needs to know what to measure: cargo lab bench kernel, detect or dynamics".into());
     };
     if what == "--help" || what == "-h" {
         return Ok(Action::Help(help::BENCH));
@@ -206,9 +233,12 @@ fn parse_bench(words: &[String]) -> Result<Action, String> {
     if what == "detect" {
         return parse_detect(rest);
     }
+    if what == "dynamics" {
+        return parse_dynamics(rest);
+    }
     if what != "kernel" {
-        let hint = nearest(what, &["kernel", "detect"]);
-        return Err(format!("`bench {what}`: what can be measured is `bench kernel` and `bench detect`.{hint}"));
+        let hint = nearest(what, &["kernel", "detect", "dynamics"]);
+        return Err(format!("`bench {what}`: what can be measured is `bench kernel`, `detect` and `dynamics`.{hint}"));
     }
     let given = Given::read("bench kernel", rest, &["--drop-caches", "--write"], &["--rounds", "--without"], 0)?;
     if given.help {
@@ -250,6 +280,23 @@ fn parse_detect(words: &[String]) -> Result<Action, String> {
     }
     let peers = given.values("--without").next().is_none();
     Ok(Action::BenchDetect(Detect { peers, write: given.flag("--write"), numbers }))
+}
+
+fn parse_dynamics(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("bench dynamics", words, &["--write"], &["--seed", "--movies", "--without"], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::BENCH));
+    }
+    let whole = |flag: &str| given.value(flag).map(|text| number::<u64>(flag, text, "a whole number")).transpose();
+    let (seed, movies) = (whole("--seed")?, whole("--movies")?);
+    if movies == Some(0) {
+        return Err("--movies 0: expected at least 1.".into());
+    }
+    if let Some(other) = given.values("--without").find(|text| *text != "atomai") {
+        return Err(format!("--without {other}: expected `atomai`."));
+    }
+    let atomai = given.values("--without").next().is_none();
+    Ok(Action::BenchDynamics(Dynamics { atomai, write: given.flag("--write"), seed, movies }))
 }
 
 /// Which names there are is the library's to know.
@@ -422,6 +469,9 @@ mod tests {
         let detect = Detect { peers: false, write: true, numbers: vec![("seeds".into(), 5)] };
         assert_eq!(detect.command(), "cargo lab bench detect --seeds 5 --without peers --write");
         assert_eq!(parsed(detect.command().trim_start_matches("cargo lab ")), Ok(Action::BenchDetect(detect)));
+        let dynamics = Dynamics { atomai: false, write: true, seed: Some(7), movies: None };
+        assert_eq!(dynamics.command(), "cargo lab bench dynamics --seed 7 --without atomai --write");
+        assert_eq!(parsed(dynamics.command().trim_start_matches("cargo lab ")), Ok(Action::BenchDynamics(dynamics)));
         let line = bench.command();
         assert_eq!(line, "cargo lab bench kernel --rounds 5 --without python --write");
         assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));
@@ -451,6 +501,8 @@ mod tests {
             ("run a.ipynb --timeout soon", "--timeout soon: expected seconds"),
             ("bench kernl", "Did you mean `kernel`?"),
             ("bench detec", "Did you mean `detect`?"),
+            ("bench dynamic", "Did you mean `dynamics`?"),
+            ("bench dynamics --seed soon", "--seed soon: expected a whole number"),
             ("bench detect --seeds 0", "at least 1"),
             ("bench detect --without stock", "expected `peers`"),
             ("bench kernel --rounds 0", "at least once"),

@@ -2,7 +2,7 @@
 //!
 //! What is compared with is installed here, each in an environment of its own; peers/ has the programs that measure.
 
-use crate::args::{Bench, Detect, Peer};
+use crate::args::{Bench, Detect, Dynamics, Peer};
 use crate::board::Board;
 use crate::jupyter;
 use crate::place::Place;
@@ -19,6 +19,8 @@ use std::process::Command;
 const STOCK: &str = "0.22.0";
 const STOCK_ABOUT: &str = "compiling evcxr_jupyter 0.22.0 (once, usually 10 min on 2 cores)";
 const PYTHON_ABOUT: &str = "downloading AtomAI and PyTorch, 3 GB (once, usually 3 to 20 min, as fast as your line)";
+
+const DYNAMICS_ABOUT: &str = "downloading trackpy, hmmlearn and what they need, 200 MB (once, usually 1 min)";
 
 const STOCK_SETUP: [&str; 1] = ["use atomotion::prelude::*;"];
 const PYTHON_SETUP: [&str; 2] = [
@@ -75,6 +77,28 @@ pub fn detect(place: &Place, environment: &Path, asked: &Detect) -> Result<Comma
         "readme": readme(place, asked.write),
     });
     program(place, environment, "bench_detect.py", &folder, &plan)
+}
+
+/// The command that measures tracks and the Markov model, with a plan of what to run: by the Python that has trackpy and
+/// hmmlearn.
+pub fn dynamics(place: &Place, asked: &Dynamics) -> Result<Command, String> {
+    let [folder, shared] = folders(place, "dynamics")?;
+    let board = Board::new();
+    let environment = installed(place, &shared, &board, "dynamics", Lock::dynamics(place), DYNAMICS_ABOUT)?;
+    let atomai = if asked.atomai { Some(peers(place, &shared, &board)?) } else { None };
+    drop(board);
+    let clock =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_secs() % 1_000_000);
+    let plan = json!({
+        "command": asked.command(),
+        "clone": place.clone,
+        "atomai": atomai.as_deref().map(python::interpreter),
+        "rustc": Rust::find(place)?.short(),
+        "seed": asked.seed.unwrap_or(clock),
+        "movies": asked.movies.unwrap_or(5),
+        "readme": readme(place, asked.write),
+    });
+    program(place, &environment, "bench_dynamics.py", &folder, &plan)
 }
 
 /// Where a benchmark keeps what it makes, and where all keep what they install; both are made.
@@ -165,11 +189,22 @@ fn ipykernel(place: &Place, shared: &Path, board: &Board) -> Result<Value, Strin
 
 /// The Python environment of the programs that benchmarks run beside ours.
 fn peers(place: &Place, shared: &Path, board: &Board) -> Result<PathBuf, String> {
+    installed(place, shared, board, "peers", Lock::peers(place), PYTHON_ABOUT)
+}
+
+/// An environment with all of a lock file.
+fn installed(
+    place: &Place,
+    shared: &Path,
+    board: &Board,
+    name: &str,
+    lock: Lock,
+    about: &'static str,
+) -> Result<PathBuf, String> {
     let python = Python::find()?;
-    let lock = Lock::peers(place);
-    let environment = shared.join(lock.name("peers", &python)?);
+    let environment = shared.join(lock.name(name, &python)?);
     if !lock.is_in(&environment) {
-        board.part("peers", PYTHON_ABOUT, "packages", |task| {
+        board.part(name, about, "packages", |task| {
             python::make_environment(place, &python, &environment, &lock, task)
         })?;
     }

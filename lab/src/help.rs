@@ -19,6 +19,7 @@ Commands:
   run NOTEBOOK      execute one notebook without a browser
   bench kernel      measure the kernel beside a stock Rust kernel and Python's
   bench detect      measure how well defects are found, beside other programs
+  bench dynamics    measure tracks and the Markov model, beside other programs
   dataset NAME      make a dataset from its seed
   repl              the prelude in a terminal
   kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
@@ -80,6 +81,17 @@ depend on: a run that was stopped goes on where it was.
   --minutes N       longest training of another program (20)
   --movies N        movies of each kind (as many as are needed for 200 of each kind of defect)
   --without peers   ours alone
+  --write           put the tables into benches/README.md
+
+Usage: cargo lab bench dynamics [--seed N] [--movies N] [--without atomai] [--write]
+
+Measures linking beside trackpy and AtomAI, forward-backward beside hmmlearn, and what the Markov model finds and says in
+simulated movies whose truth is known, beside baselines and the limits that the noise sets. Takes about 10 minutes once the
+others are installed.
+
+  --seed N          of the movies (from the clock, so that none was seen before)
+  --movies N        movies of each kind (5)
+  --without atomai  leave AtomAI out, which is 3 GB to install
   --write           put the tables into benches/README.md
 ";
 

@@ -39,6 +39,11 @@ impl Lock {
         Lock { path: place.clone.join("peers/requirements.txt"), stamp: "atomotion-complete" }
     }
 
+    /// What tracks and the Markov model are measured beside.
+    pub fn dynamics(place: &Place) -> Lock {
+        Lock { path: place.clone.join("peers/bench_dynamics.txt"), stamp: "atomotion-complete" }
+    }
+
     /// Eight letters that change with the lock file.
     fn mark(&self) -> Result<String, String> {
         let bytes = fs::read(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))?;
@@ -191,11 +196,16 @@ mod tests {
     #[test]
     fn the_lock_files_pin_and_hash_every_package_and_name_no_place() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
-        for name in
-            ["requirements.txt", "tests.txt", "libtorch-cpu.txt", "libtorch-cuda.txt", "../../peers/requirements.txt"]
-        {
+        for name in [
+            "requirements.txt",
+            "tests.txt",
+            "libtorch-cpu.txt",
+            "libtorch-cuda.txt",
+            "../../peers/requirements.txt",
+            "../../peers/bench_dynamics.txt",
+        ] {
             let text = fs::read_to_string(folder.join(name)).unwrap();
-            let mut entries = text.lines().filter(|line| !line.starts_with(['#', ' ']));
+            let mut entries = text.lines().filter(|line| !line.starts_with(['#', ' ', '-']));
             assert!(entries.all(|line| line.contains("==") && line.ends_with('\\')), "{name}");
             assert!(text.matches("--hash=sha256:").count() as u64 >= packages(&text), "{name}");
             assert!(!text.contains("://"), "{name}");

@@ -187,9 +187,10 @@ impl Chain {
         Figure::sketch(sketch, format!("{self:?}"))
     }
 
-    /// Shows the chain in a notebook: what it is, and its matrix.
+    /// Shows the chain in a notebook: what it is in one line, and its matrix.
     pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), "", &[Ok(self.figure())]);
+        let whole = format!("{self:?}");
+        show(whole.lines().next().unwrap_or_default(), "", &[Ok(self.figure())]);
     }
 }
 

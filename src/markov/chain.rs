@@ -1,8 +1,8 @@
 //! A Markov chain: what follows what in one frame interval, and what follows from that.
 
 use super::exponential::reachable;
-use super::linear::{eigenvalues, solve};
 use crate::error::{Error, Result, check};
+use crate::linear::{eigenvalues, solve};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 

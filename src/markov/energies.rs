@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// | quantity | default | from |
 /// | --- | --- | --- |
-/// | `formation` | 1.6 | of a sulphur vacancy in WS2 under sulphur-poor conditions, the order of first-principles values for the dichalcogenides (Komsa and Krasheninnikov, Phys. Rev. B 91, 125304, 2015); only used where no `vacancy_fraction` is given |
+/// | `formation` | 1.6 | of a sulphur vacancy: *chosen*; by first principles about 1 eV in MoS2 at the metal-rich limit (Noh, Kim and Kim, Phys. Rev. B 89, 205417, 2014), the least of all vacancies in MoS2 and WS2 (Komsa and Krasheninnikov, Phys. Rev. B 91, 125304, 2015; Haldar et al., Phys. Rev. B 92, 235408, 2015), and more where there is sulphur; only used where no `vacancy_fraction` is given |
 /// | `migration` | 1.9 | a vacancy's hop in MoS2, above 1.9 eV (Sensoy et al., Phys. Rev. B 95, 014106, 2017) |
 /// | `binding`, shell 0 | 0.06 | of a vacancy to a Mo that its column is bonded to: *chosen*, as in [`Kinetics`](crate::simulate::Kinetics) |
 /// | `pair`, shell 0 | 0.16 | two vacancies in one column of WS2 (first principles, arXiv:2509.19121) |

@@ -1,7 +1,7 @@
 //! The matrix exponential, which turns rates into the probabilities of a frame interval.
 
-use super::linear::solve;
 use crate::error::{Error, Result};
+use crate::linear::solve;
 use ndarray::{Array2, ArrayView2};
 
 /// Coefficients of the Padé approximant of degree 13, and the 1-norm up to which it is exact to double precision
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    /// scipy.linalg.expm (1.17) of the same matrices, one of them scaled; `peers/bench_markov.py` compares many more.
+    /// scipy.linalg.expm (1.17) of the same matrices, one of them scaled; `peers/dynamics_hmm.py` compares many more.
     #[test]
     fn agrees_with_scipy() {
         let a = array![[-1.0, 0.7, 0.3], [0.2, -0.5, 0.3], [0.0, 0.1, -0.1]];

@@ -15,7 +15,6 @@ mod estimate;
 mod exponential;
 mod hidden;
 mod lattice;
-mod linear;
 mod moves;
 mod physics;
 mod rates;

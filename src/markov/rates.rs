@@ -1,8 +1,8 @@
 //! Rates per second from tracks whose frames need not be evenly spaced.
 
 use super::exponential::{exponential, probabilities};
-use super::linear::solve;
 use crate::error::{Error, Result, check, setters};
+use crate::linear::solve;
 use crate::progress::stop_if_asked;
 use ndarray::{Array2, ArrayView2, s};
 use serde::{Deserialize, Serialize};

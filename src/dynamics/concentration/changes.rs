@@ -1,7 +1,8 @@
 //! Sudden changes of a level.
 
 use super::level::{Fitted, Level};
-use rand::{Rng, SeedableRng};
+use crate::simulate::{normal, poisson};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// A sudden change: the index of the first value after it, by how much, and its p-value.
@@ -52,7 +53,7 @@ fn largest(gains: &[f64], taken: &[usize]) -> Option<(usize, f64)> {
 /// The largest gain in a series that the model makes.
 fn simulated_top(level: &Level, fitted: &Fitted, rng: &mut ChaCha8Rng) -> f64 {
     let scale = fitted.scale;
-    let noise: Vec<f64> = level.noise().iter().map(|v| normal(rng) * (scale * v).sqrt()).collect();
+    let noise: Vec<f64> = level.noise().iter().map(|v| f64::from(normal(rng)) * (scale * v).sqrt()).collect();
     let wander = |i: usize, rng: &mut ChaCha8Rng| pieces(scale * level.wander(fitted.ratio, i), level.unit(), rng);
     let steps = (0..level.len()).map(|i| noise[i + 1] - noise[i] + wander(i, rng)).collect();
     let drawn = level.like(steps);
@@ -64,38 +65,23 @@ fn simulated_top(level: &Level, fitted: &Fitted, rng: &mut ChaCha8Rng) -> f64 {
 fn pieces(variance: f64, unit: f64, rng: &mut ChaCha8Rng) -> f64 {
     let mean = 0.5 * variance / (unit * unit);
     if mean > 20.0 {
-        return normal(rng) * variance.sqrt();
+        return f64::from(normal(rng)) * variance.sqrt();
     }
-    unit * (poisson(rng, mean) - poisson(rng, mean))
-}
-
-/// A Poisson variable of a small mean, by Knuth's product.
-fn poisson(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
-    let (mut k, mut product, end) = (0.0, rng.r#gen::<f64>(), (-mean).exp());
-    while product > end {
-        k += 1.0;
-        product *= rng.r#gen::<f64>();
-    }
-    k
-}
-
-/// Standard normal, by Box and Muller.
-pub(super) fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.r#gen(), rng.r#gen());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    unit * (poisson(mean, rng) - poisson(mean, rng))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::Rng;
 
     fn series(n: usize, seed: u64, mean: impl Fn(usize) -> f64, wander: f64) -> Level {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut walk = 0.0;
         let y: Vec<f64> = (0..n)
             .map(|i| {
-                walk += wander * normal(&mut rng);
-                poisson(&mut rng, (mean(i) + walk).max(0.1))
+                walk += wander * f64::from(normal(&mut rng));
+                poisson((mean(i) + walk).max(0.1), &mut rng)
             })
             .collect();
         let times: Vec<f64> = (0..n).map(|i| i as f64).collect();

@@ -1,6 +1,8 @@
 //! A level that drifts, wanders, and is seen with noise: what rates and sudden changes are read from.
 
 use crate::dynamics::statistics::t95;
+use crate::linear::solve_and_determine;
+use ndarray::Array2;
 
 /// A series whose level goes up or down by a constant rate and wanders: `y = level + noise`, and from one time to the next
 /// the level changes by `rate τ + wander`. The local level model with drift (Harvey, Forecasting, Structural Time Series
@@ -96,9 +98,15 @@ impl Level {
         let weighted: Vec<Vec<f64>> = design.iter().map(|d| covariance.solve(d)).collect();
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let m = design.len();
-        let normal: Vec<Vec<f64>> = (0..m).map(|i| (0..m).map(|j| dot(&design[i], &weighted[j])).collect()).collect();
-        let right: Vec<f64> = weighted.iter().map(|w| dot(w, &self.steps)).collect();
-        let (values, first, log_normal) = solve_small(&normal, &right);
+        let normal = Array2::from_shape_fn((m, m), |(i, j)| dot(&design[i], &weighted[j]));
+        // The values, and the first column of the inverse. A jump where the series has no difference left is not told.
+        let right = Array2::from_shape_fn((m, 2), |(i, k)| match k {
+            0 => dot(&weighted[i], &self.steps),
+            _ => f64::from(u8::from(i == 0)),
+        });
+        let (solved, log_normal) = solve_and_determine(normal.view(), right.view())
+            .unwrap_or_else(|_| (Array2::from_elem((m, 2), f64::NAN), f64::INFINITY));
+        let (values, first) = (solved.column(0).to_vec(), solved[[0, 1]]);
         let fitted = |i: usize| design.iter().zip(&values).map(|(d, v)| d[i] * v).sum::<f64>();
         let residuals: Vec<f64> = (0..self.len()).map(|i| self.steps[i] - fitted(i)).collect();
         let left = dot(&residuals, &covariance.solve(&residuals)).max(1e-300);
@@ -204,26 +212,6 @@ impl Tridiagonal {
     }
 }
 
-/// Solves a small symmetric system by elimination: the solution, the first element of the inverse, and the logarithm of the
-/// determinant.
-fn solve_small(matrix: &[Vec<f64>], right: &[f64]) -> (Vec<f64>, f64, f64) {
-    let n = right.len();
-    let mut rows: Vec<Vec<f64>> =
-        (0..n).map(|i| matrix[i].iter().copied().chain([right[i], if i == 0 { 1.0 } else { 0.0 }]).collect()).collect();
-    let mut log_determinant = 0.0;
-    for i in 0..n {
-        let row = rows[i].clone();
-        let pivot = row[i].max(1e-300);
-        log_determinant += pivot.ln();
-        for (_, other) in rows.iter_mut().enumerate().filter(|(j, _)| *j != i) {
-            let factor = other[i] / pivot;
-            other.iter_mut().zip(&row).for_each(|(o, r)| *o -= factor * r);
-        }
-    }
-    let of = |i: usize, k: usize| rows[i][k] / rows[i][i].max(1e-300);
-    ((0..n).map(|i| of(i, n)).collect(), of(0, n + 1), log_determinant)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +231,8 @@ mod tests {
             unit[i] = 1.0;
             assert!((matrix.solve(&unit)[i] - d).abs() < 1e-12);
         }
-        let rows: Vec<Vec<f64>> = full.iter().map(|r| r.to_vec()).collect();
-        assert!((solve_small(&rows, &[0.0; 4]).2 - matrix.log_determinant()).abs() < 1e-12);
+        let whole = Array2::from_shape_fn((4, 4), |(i, j)| full[i][j]);
+        let log = solve_and_determine(whole.view(), Array2::zeros((4, 1)).view()).unwrap().1;
+        assert!((log - matrix.log_determinant()).abs() < 1e-12);
     }
 }

@@ -84,7 +84,8 @@ pub(super) fn msd(paths: &[&Path], most: u32) -> Vec<MsdPoint> {
 }
 
 /// Slope and localisation error from the first points, by least squares: `4 D t + 4 σ²`. How many points are best depends
-/// on how large the error is beside a step (Michalet, Phys. Rev. E 82, 041914, 2010), which the fit itself says: it is
+/// on how large the error is beside a step (Michalet, Phys. Rev. E 82, 041914, 2010; the coefficients are those of Michalet and
+/// Berglund, Phys. Rev. E 85, 061916, 2012), which the fit itself says: it is
 /// done again until that no longer changes. `steps` is the number of steps of a typical track.
 pub(super) fn fit(points: &[MsdPoint], steps: f64) -> Option<(f64, f64)> {
     let mut use_points = 4.min(points.len());
@@ -102,7 +103,8 @@ pub(super) fn fit(points: &[MsdPoint], steps: f64) -> Option<(f64, f64)> {
     }
 }
 
-/// The optimal number of points for the slope (Michalet's equations for p_min of b).
+/// The optimal number of points for the slope by ordinary least squares, of a reduced localisation error `σ²/(D Δt)`
+/// (Michalet and Berglund 2012).
 fn best_points(error: f64, steps: f64, most: usize) -> usize {
     let far = 2.0 + 1.35 * error.min(1e6).powf(0.6);
     let long = 0.8 + 0.564 * steps;

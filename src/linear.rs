@@ -8,8 +8,17 @@ use ndarray::{Array2, ArrayView2};
 /// # Errors
 /// If `a` is singular to working precision.
 pub(crate) fn solve(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Result<Array2<f64>> {
+    Ok(solve_and_determine(a, b)?.0)
+}
+
+/// The same, with the logarithm of the determinant's size.
+///
+/// # Errors
+/// Those of [`solve`].
+pub(crate) fn solve_and_determine(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Result<(Array2<f64>, f64)> {
     let n = a.nrows();
     let (mut a, mut x) = (a.to_owned(), b.to_owned());
+    let mut log_determinant = 0.0;
     for k in 0..n {
         let pivot = (k..n).max_by(|&i, &j| a[[i, k]].abs().total_cmp(&a[[j, k]].abs())).unwrap_or(k);
         if a[[pivot, k]].abs() < f64::MIN_POSITIVE || !a[[pivot, k]].is_finite() {
@@ -23,6 +32,7 @@ pub(crate) fn solve(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Result<Array2<f64
                 x.swap([k, j], [pivot, j]);
             }
         }
+        log_determinant += libm::log(a[[k, k]].abs());
         for i in k + 1..n {
             let factor = a[[i, k]] / a[[k, k]];
             if factor != 0.0 {
@@ -41,7 +51,7 @@ pub(crate) fn solve(a: ArrayView2<f64>, b: ArrayView2<f64>) -> Result<Array2<f64
             x[[k, j]] = (x[[k, j]] - sum) / a[[k, k]];
         }
     }
-    Ok(x)
+    Ok((x, log_determinant))
 }
 
 /// A complex number: the little of one that eigenvalues need.
@@ -192,6 +202,8 @@ mod tests {
         let x = array![[1.0, 4.0], [-2.0, 0.5], [3.0, 0.0]];
         let found = solve(a.view(), a.dot(&x).view()).unwrap();
         assert!((&found - &x).iter().all(|d| d.abs() < 1e-13), "{found}");
+        // By hand: 0 - 2 (-1 - 0) + 1 (0 - 3) = -1.
+        assert!(solve_and_determine(a.view(), x.view()).unwrap().1.abs() < 1e-14);
         assert!(solve(array![[1.0, 2.0], [2.0, 4.0]].view(), array![[1.0], [2.0]].view()).is_err());
     }
 

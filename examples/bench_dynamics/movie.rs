@@ -61,7 +61,7 @@ impl Timed {
 }
 
 /// Hops, and losses of an atom, beside when they truly were: the first frame after each.
-fn times(found: &[Vacancy], tracks: &[Vec<Option<(usize, usize)>>]) -> [Timed; 2] {
+fn times(found: &[Vacancy], tracks: &[Vec<Option<(usize, usize)>>], shown: &Array2<bool>) -> [Timed; 2] {
     let mut timed = [Timed::default(), Timed::default()];
     let changes: Vec<_> = found.iter().filter(|v| v.probability > 0.5).flat_map(Vacancy::changes).collect();
     for track in tracks {
@@ -69,6 +69,8 @@ fn times(found: &[Vacancy], tracks: &[Vec<Option<(usize, usize)>>]) -> [Timed; 2
             let (from, to) = (track[t - 1], track[t]);
             let which = match (from, to) {
                 _ if from == to => continue,
+                // What the frames do not show nobody can tell.
+                _ if [from, to].into_iter().flatten().any(|(site, _)| !shown[[t, site]]) => continue,
                 (Some((a, _)), Some((b, _))) if a != b => 0,
                 (None | Some(_), Some(_)) => 1,
                 _ => continue,
@@ -143,7 +145,7 @@ pub fn movie(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
         ];
         scores.push(json!({ "species": name, "f1": row }));
     }
-    let [hopped, lost] = times(&found, &tracks);
+    let [hopped, lost] = times(&found, &tracks, &columns.shown);
     Ok(json!({
         "methods": METHODS,
         "scores": scores,

@@ -4,20 +4,20 @@ use super::View;
 use super::pull::{Slope, Stand, log_ratios};
 use crate::error::{Result, check};
 use crate::progress::stop_if_asked;
-use crate::simulate::{Column, Occupant, Recording, Specimen};
+use crate::simulate::{Column, Occupant, Recording, Sites, Specimen};
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
 /// What may stand at a site.
-const OCCUPANTS: [Occupant; 7] = [
-    Occupant::Perfect,
-    Occupant::Dopant,
-    Occupant::Missing1,
-    Occupant::Missing2,
-    Occupant::HostVacancy,
-    Occupant::Adatom,
-    Occupant::Antisite,
-];
+fn may_stand(sites: &Sites, site: usize) -> &'static [Occupant] {
+    match (sites.host[site], sites.mobile[site]) {
+        (true, false) => &[Occupant::Perfect, Occupant::Dopant, Occupant::HostVacancy, Occupant::Adatom],
+        (false, true) if sites.per_column[site] > 1 => {
+            &[Occupant::Perfect, Occupant::Missing1, Occupant::Missing2, Occupant::Antisite]
+        }
+        _ => &[Occupant::Perfect, Occupant::Dopant, Occupant::Missing1],
+    }
+}
 
 /// What may stand at the sites of a kind: name and column of each species, the perfect crystal's first.
 pub type Candidates = [(&'static str, [u8; 3])];
@@ -131,13 +131,7 @@ impl Recording {
         for (s, weight) in weights.iter().enumerate() {
             let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
             let near = |o: &Occupant| libm::fabs(self.scan.imaging.weight(o.atoms(kind, crystal.adatom)) - weight);
-            let may: &[Occupant] = match (all.host[s], all.mobile[s]) {
-                (true, false) => &[Occupant::Perfect, Occupant::Dopant, Occupant::HostVacancy, Occupant::Adatom],
-                (false, true) if kind.per_column > 1 => {
-                    &[Occupant::Perfect, Occupant::Missing1, Occupant::Missing2, Occupant::Antisite]
-                }
-                _ => &[Occupant::Perfect, Occupant::Dopant, Occupant::Missing1],
-            };
+            let may = may_stand(all, s);
             let best = may.iter().min_by(|a, b| near(a).total_cmp(&near(b)));
             specimen.occupant[s] = best.copied().unwrap_or_default();
         }
@@ -167,8 +161,8 @@ impl Recording {
         for (i, &s) in sites.iter().enumerate() {
             let kind = &matter.crystal.sublattices[usize::from(all.sublattice[s])];
             let stands = |atoms: [u8; 3]| {
-                let of = OCCUPANTS.into_iter().find(|o| o.atoms(kind, matter.crystal.adatom) == atoms);
-                Stand { weight: imaging.weight(atoms), push: push(of.unwrap_or_default()) }
+                let of = may_stand(all, s).iter().find(|o| o.atoms(kind, matter.crystal.adatom) == atoms);
+                Stand { weight: imaging.weight(atoms), push: push(of.copied().unwrap_or_default()) }
             };
             let may: Vec<Stand> = candidates.iter().map(|c| stands(c.1)).collect();
             let now = Stand { weight: weights[s], push: push(believed.occupant(s)) };

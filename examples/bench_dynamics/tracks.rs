@@ -16,6 +16,9 @@ pub const NAMES: [&str; 8] =
 /// How far apart the classifier's scores are: it errs on about 15, 34 and 50 % of frames, and on 5 %.
 const MARGINS: [f64; 4] = [3.3, 2.6, 1.9, 1.6];
 const LENGTH: usize = 16;
+const SHORT_SETS: u64 = 5;
+/// Frames and number of short tracks, from which a free model has little to learn.
+const SHORT: (usize, usize) = (6, 60);
 const DRAWS: usize = 200;
 
 /// A specimen with enough complexes to count.
@@ -128,43 +131,65 @@ pub fn tracks(seed: u64, sets: u64, folder: &Path) -> Result<Value, Error> {
     for set in 0..sets {
         let truth = true_sequences(&matter, &states, LENGTH, seed + set)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed + set);
-        let occupancy: Vec<f64> = (0..n).map(|s| truth.iter().flatten().filter(|t| **t == s).count() as f64).collect();
+        let flat: Vec<f64> = occupied(&truth, n);
         for (noise, margin) in MARGINS.into_iter().enumerate() {
-            let observed = seen(&truth, n, margin, &mut rng);
-            let model = hidden(chain.clone())?;
-            let both = learnt(&model, &observed)?;
-            let ways = [
-                alone(&observed, n),
-                free(&states, &observed)?.posteriors(&observed)?,
-                model.posteriors(&observed)?,
-                both.posteriors(&observed)?,
-            ];
-            let errs: Vec<(f64, f64)> = ways.iter().map(|way| errors(way, &observed, &truth)).collect();
-            let calls = called(&observed, n);
-            let counted =
-                Estimation::default().with_strength(0.01).of(&Sequences::from_states(states.names(), &calls)?, 5.0)?;
-            let mut with_physics = counted.clone();
-            with_physics.chain = both.chain.clone();
+            let (row, calls) = compared(&truth, margin, (&chain, &states, &reference), &mut rng)?;
             if set == 0 {
-                let flat = calls.iter().flatten().map(|s| *s as f64);
-                write(&folder.join(format!("called{noise}.f64")), flat)?;
-                write(&folder.join("occupancy.f64"), occupancy.iter().copied())?;
+                write(&folder.join(format!("called{noise}.f64")), calls.iter().flatten().map(|s| *s as f64))?;
+                write(&folder.join("occupancy.f64"), flat.iter().copied())?;
             }
-            rows.push(json!({
-                "set": set,
-                "noise": noise,
-                "tracks": truth.len(),
-                "errs": errs.iter().map(|e| e.0).collect::<Vec<_>>(),
-                "filled": errs.iter().map(|e| e.1).collect::<Vec<_>>(),
-                "switches": ways.iter().map(|way| switches(way, &truth)).collect::<Vec<_>>(),
-                "divergence": [
-                    counted.divergence(&reference, &occupancy),
-                    with_physics.divergence(&reference, &occupancy),
-                ],
-            }));
+            rows.push(json!({ "set": set, "noise": noise, "short": false, "found": row }));
+        }
+        for part in 0..SHORT_SETS {
+            let short = true_sequences(&matter, &states, SHORT.0, seed + 3300 + set * SHORT_SETS + part)?;
+            let short = &short[..SHORT.1.min(short.len())];
+            for (noise, margin) in MARGINS.into_iter().enumerate() {
+                let (row, _) = compared(short, margin, (&chain, &states, &reference), &mut rng)?;
+                rows.push(json!({ "set": set * SHORT_SETS + part, "noise": noise, "short": true, "found": row }));
+            }
         }
     }
-    Ok(json!({ "states": n, "length": LENGTH, "rows": rows, "wrong": wrong(&matter, &states, seed)? }))
+    Ok(
+        json!({ "states": n, "length": LENGTH, "short": SHORT.0, "rows": rows, "wrong": wrong(&matter, &states, seed)? }),
+    )
+}
+
+fn occupied(truth: &[Vec<usize>], n: usize) -> Vec<f64> {
+    (0..n).map(|s| truth.iter().flatten().filter(|t| **t == s).count() as f64).collect()
+}
+
+/// One row of the tables, and what the classifier calls.
+fn compared(
+    truth: &[Vec<usize>],
+    margin: f64,
+    (chain, states, reference): (&Chain, &States, &Array2<f64>),
+    rng: &mut ChaCha8Rng,
+) -> Result<(Value, Vec<Vec<usize>>), Error> {
+    let n = states.len();
+    let observed = seen(truth, n, margin, rng);
+    let model = hidden(chain.clone())?;
+    let both = learnt(&model, &observed)?;
+    let ways = [
+        alone(&observed, n),
+        free(states, &observed)?.posteriors(&observed)?,
+        model.posteriors(&observed)?,
+        both.posteriors(&observed)?,
+    ];
+    let errs: Vec<(f64, f64)> = ways.iter().map(|way| errors(way, &observed, truth)).collect();
+    let calls = called(&observed, n);
+    let counted =
+        Estimation::default().with_strength(0.01).of(&Sequences::from_states(states.names(), &calls)?, 5.0)?;
+    let mut with_physics = counted.clone();
+    with_physics.chain = both.chain.clone();
+    let occupancy = occupied(truth, n);
+    let row = json!({
+        "tracks": truth.len(),
+        "errs": errs.iter().map(|e| e.0).collect::<Vec<_>>(),
+        "filled": errs.iter().map(|e| e.1).collect::<Vec<_>>(),
+        "switches": ways.iter().map(|way| switches(way, truth)).collect::<Vec<_>>(),
+        "divergence": [counted.divergence(reference, &occupancy), with_physics.divergence(reference, &occupancy)],
+    });
+    Ok((row, calls))
 }
 
 /// Changes of state that are called where none is, and the other way round, per hundred frames.

@@ -34,7 +34,7 @@ pub struct Verdict {
     pub states: Vec<Contradiction>,
     /// Each transition by itself: exact binomial tests.
     pub transitions: Vec<Contradiction>,
-    /// From which corrected p-value on something counts as a contradiction: 0.05.
+    /// Probability of accusing the right physics: 0.05, one half of it for the states, the other for the transitions.
     pub level: f64,
 }
 
@@ -150,7 +150,8 @@ fn multinomial(total: u64, p: &[f64], rng: &mut ChaCha8Rng) -> Vec<u64> {
 impl Verdict {
     /// Transitions that contradict the physics, the surest first.
     pub fn found(&self) -> impl Iterator<Item = &Contradiction> {
-        let mut found: Vec<&Contradiction> = self.transitions.iter().filter(|c| c.corrected < self.level).collect();
+        let mut found: Vec<&Contradiction> =
+            self.transitions.iter().filter(|c| c.corrected < 0.5 * self.level).collect();
         let off = |c: &Contradiction| (c.count - c.expected).abs() / libm::sqrt(c.expected + 1.0);
         found.sort_by(|a, b| a.corrected.total_cmp(&b.corrected).then(off(b).total_cmp(&off(a))));
         found.into_iter()

@@ -6,7 +6,7 @@ use crate::markov::contradiction::{Contradiction, LEVEL, Verdict};
 use crate::markov::statistics::draw;
 use crate::session::seeded;
 use crate::statistics::holm;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -33,8 +33,8 @@ impl Hidden {
     /// (Westfall and Young, Resampling-based multiple testing, 1993), so that a right model is accused of any with a
     /// probability of 2.5 %, and of any state's row as a whole with another 2.5 %.
     ///
-    /// Of the result, `count` is as the tracks themselves would have it (the model learnt from them), `expected` as the
-    /// simulations have it.
+    /// Of the result, `count` is as the tracks themselves would have it (by the model learnt from them), `expected` as the
+    /// chain has it for as many frames in each state.
     ///
     /// ```
     /// use atomotion::markov::{Chain, Hidden};
@@ -58,20 +58,20 @@ impl Hidden {
         let mut rng = ChaCha8Rng::seed_from_u64(seeded("Hidden::contradictions", seed));
         let leaky = self.leaky();
         let found = leaky.scores(tracks)?;
-        let seen = leaky.seen_as(tracks)?;
+        let read = leaky.posteriors(tracks)?;
+        let seen = seen_as(&read, self.chain.len());
+        let first = read.iter().fold(Array1::zeros(self.chain.len()), |sum: Array1<f64>, p| sum + p.row(0));
+        let first = &first / first.sum();
         let per_leave = found.moves.sum_axis(Axis(1)).mapv(|n| 1.0 / (n + 1.0));
         let sum = |scores: &Scores| self.sums(scores, per_leave.as_slice().unwrap_or(&[]));
         let mut simulated = Vec::with_capacity(draws);
-        let mut expected = Array2::zeros(found.moves.dim());
         for _ in 0..draws {
-            let made = self.simulated(tracks, &seen, &mut rng);
-            let scores = leaky.scores(&made)?;
-            expected += &(&scores.moves / draws as f64);
-            simulated.push(sum(&scores));
+            let made = self.simulated(tracks, &first, &seen, &mut rng);
+            simulated.push(sum(&leaky.scores(&made)?));
         }
         let learnt = leaky.learn(tracks, &Learning::default().with_rounds(30).with_tolerance(1e-4))?.model;
         let count = learnt.scores(tracks)?.moves;
-        Ok(self.verdict(&sum(&found), &simulated, &count, &expected))
+        Ok(self.verdict(&sum(&found), &simulated, &count))
     }
 
     /// The same with a little chance of every forbidden move.
@@ -101,28 +101,17 @@ impl Hidden {
         Ok(Scores { each, moves })
     }
 
-    /// For each state, frames of the tracks (track, frame) with the sums of their probabilities to be it.
-    fn seen_as(&self, tracks: &[Array2<f64>]) -> Result<Vec<Vec<(f64, usize, usize)>>> {
-        let mut seen = vec![vec![]; self.chain.len()];
-        for (i, posterior) in self.posteriors(tracks)?.iter().enumerate() {
-            for ((t, s), &p) in posterior.indexed_iter() {
-                let before = seen[s].last().map_or(0.0, |l: &(f64, usize, usize)| l.0);
-                seen[s].push((before + p, i, t));
-            }
-        }
-        Ok(seen)
-    }
-
     /// Tracks as the chain makes them, as long as these, seen as these were.
     fn simulated(
         &self,
         tracks: &[Array2<f64>],
+        first: &Array1<f64>,
         seen: &[Vec<(f64, usize, usize)>],
         rng: &mut ChaCha8Rng,
     ) -> Vec<Array2<f64>> {
         let one = |track: &Array2<f64>| {
             let mut made = Array2::zeros(track.dim());
-            let mut at = draw(self.start.iter().copied(), rng);
+            let mut at = draw(first.iter().copied(), rng);
             for t in 0..track.nrows() {
                 if t > 0 {
                     at = draw(self.chain.probabilities.row(at).iter().copied(), rng);
@@ -147,13 +136,7 @@ impl Hidden {
         })
     }
 
-    fn verdict(
-        &self,
-        found: &Array2<f64>,
-        simulated: &[Array2<f64>],
-        count: &Array2<f64>,
-        expected: &Array2<f64>,
-    ) -> Verdict {
+    fn verdict(&self, found: &Array2<f64>, simulated: &[Array2<f64>], count: &Array2<f64>) -> Verdict {
         let (n, draws) = (self.chain.len(), simulated.len() as f64);
         let mean = simulated.iter().fold(Array2::<f64>::zeros(found.dim()), |sum, s| sum + s) / draws;
         let spread = simulated.iter().fold(Array2::zeros(found.dim()), |sum, s| sum + (s - &mean).mapv(|d| d * d));
@@ -182,7 +165,7 @@ impl Hidden {
                 from: name(i),
                 to: to.map(name),
                 count: to.map_or_else(|| count.row(i).sum(), |j| count[[i, j]]),
-                expected: to.map_or_else(|| expected.row(i).sum(), |j| expected[[i, j]]),
+                expected: count.row(i).sum() * to.map_or(1.0, |j| self.chain.probabilities[[i, j]]),
                 p_value,
                 corrected,
             };
@@ -196,6 +179,18 @@ impl Hidden {
         states.iter_mut().zip(corrected).for_each(|(c, p)| c.corrected = p);
         Verdict { states, transitions, level: LEVEL }
     }
+}
+
+/// For each state, frames of the tracks (track, frame) with the sums of their probabilities to be it.
+fn seen_as(read: &[Array2<f64>], states: usize) -> Vec<Vec<(f64, usize, usize)>> {
+    let mut seen = vec![vec![]; states];
+    for (i, posterior) in read.iter().enumerate() {
+        for ((t, s), &p) in posterior.indexed_iter() {
+            let before = seen[s].last().map_or(0.0, |l: &(f64, usize, usize)| l.0);
+            seen[s].push((before + p, i, t));
+        }
+    }
+    seen
 }
 
 #[cfg(test)]

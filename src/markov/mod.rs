@@ -6,8 +6,10 @@
 //! - [`Sequences`] are the states of tracks; [`Estimation`] gives transition probabilities with intervals, [`RateFit`]
 //!   rates from uneven moments, [`memory`] tests the Markov property, [`contradictions`] the physics.
 //! - [`SiteModel`] and [`HoppingVacancies`] read every site of a lattice through a movie.
-//! - [`Hidden`] reads a classifier's soft evidence, with what was not detected.
+//! - [`Hidden`] reads a classifier's soft evidence, with what was not detected, and says whether it contradicts the model.
+//! - [`BackAndForth`] goes from detection to the model and back, [`soft_labels`] and [`look_harder`] are what goes back.
 
+mod back;
 mod chain;
 mod contradiction;
 mod energies;
@@ -23,6 +25,7 @@ mod states;
 mod statistics;
 mod tracks;
 
+pub use back::{BackAndForth, Judged, Round, Settled, look_harder, soft_labels};
 pub use chain::Chain;
 pub use contradiction::{Contradiction, Verdict, contradictions};
 pub use energies::Energies;

@@ -12,11 +12,14 @@
 mod back;
 mod chain;
 mod contradiction;
+mod corrected;
 mod energies;
 mod estimate;
 mod exponential;
+mod generator;
 mod hidden;
 mod lattice;
+mod memory;
 mod moves;
 mod physics;
 mod rates;
@@ -28,15 +31,17 @@ mod tracks;
 pub use back::{BackAndForth, Judged, Round, Settled, look_harder, soft_labels};
 pub use chain::Chain;
 pub use contradiction::{Contradiction, Verdict, contradictions};
+pub use corrected::{Corrected, Reading, Why};
 pub use energies::Energies;
-pub use estimate::{Estimate, Estimation, Memory, memory};
+pub use estimate::{Estimate, Estimation};
+pub use generator::Generator;
 pub use hidden::{Hidden, Learned, Learning, NOT_DETECTED};
 pub use lattice::{
     BestF1, Change, HoppingVacancies, SiteModel, Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios,
 };
+pub use memory::{Memory, memory};
 pub use moves::{PhysicalMove, Process};
-pub use physics::{Generator, Physics};
+pub use physics::Physics;
 pub use rates::{RateFit, Rates, Step};
 pub use sequences::{Sequence, Sequences};
 pub use states::{StateKind, States};
-pub use tracks::{Corrected, Reading, Why};

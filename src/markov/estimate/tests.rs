@@ -1,6 +1,7 @@
 //! Estimates against planted matrices.
 
 use super::*;
+use crate::markov::memory;
 use crate::markov::sequences::Sequence;
 use ndarray::array;
 use rand::Rng;

@@ -1,6 +1,7 @@
 //! Hidden Markov models: what a defect was in each frame, from what was seen of it in all frames.
 
 mod contradict;
+mod fast;
 mod forward;
 mod lanes;
 mod learn;

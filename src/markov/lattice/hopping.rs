@@ -1,5 +1,6 @@
 //! Vacancies that hop: a mean field over vacancies, each of which is summed over all of its paths.
 
+use super::occupied::{gains, window, with_perfect};
 use super::particle::{Anchor, Life, paths};
 use crate::error::{Result, check, setters};
 use crate::progress::stop_if_asked;
@@ -205,7 +206,7 @@ impl HoppingVacancies {
     }
 
     /// Sums over the paths of one vacancy through the neighbourhood of a place.
-    fn follow(
+    pub(super) fn follow(
         &self,
         evidence: &Array3<f64>,
         occupied: &Array3<f64>,
@@ -221,83 +222,11 @@ impl HoppingVacancies {
         let probability = 1.0 / (1.0 + libm::exp(-found.log_odds));
         Vacancy { probability, log_odds: found.log_odds, tied, sites, there: found.share * probability }
     }
-
-    /// Logarithm of the probability of the evidence against there being no vacancy, at the vacancies that were found: the
-    /// mean field's estimate, which rates can be compared by.
-    ///
-    /// # Errors
-    /// Those of [`HoppingVacancies::posterior`].
-    pub fn log_evidence(
-        &self,
-        evidence: &Array3<f64>,
-        neighbours: &[Vec<usize>],
-        vacancies: &[Vacancy],
-    ) -> Result<f64> {
-        self.validate(evidence, neighbours)?;
-        let (frames, sites, species) = evidence.dim();
-        let mut occupied = Array3::zeros((frames, sites, species - 1));
-        vacancies.iter().for_each(|v| v.add(&mut occupied, 1.0));
-        let mut sum = 0.0;
-        for v in vacancies {
-            stop_if_asked("while comparing rates")?;
-            v.add(&mut occupied, -1.0);
-            // How sure the vacancy was stays, so that only its paths are compared.
-            let again = self.follow(evidence, &occupied, neighbours, v.tied);
-            sum += v.probability * again.log_odds;
-            v.add(&mut occupied, 1.0);
-        }
-        Ok(sum)
-    }
-
-    /// The hops per frame of one kind that make the evidence most probable, with the ends of its 95 % interval (where the
-    /// logarithm of the probability is 1.92 less); the other options stay. Vacancies that were found stay tied where they
-    /// are.
-    ///
-    /// # Errors
-    /// Those of [`HoppingVacancies::posterior`]; also if `kind` is none, or no vacancy was found.
-    pub fn hop_rate(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>], kind: usize) -> Result<(f64, f64, f64)> {
-        check("kind", kind, kind < self.hops.len(), format!("below {}", self.hops.len()))?;
-        let vacancies = self.find(evidence, neighbours)?;
-        let sure: Vec<Vacancy> = vacancies.into_iter().filter(|v| v.probability > 0.5).collect();
-        check("evidence", "no vacancy", !sure.is_empty(), "at least one vacancy that is more probable than not")?;
-        let at = |hops: f64| -> Result<f64> {
-            let mut other = self.clone();
-            other.hops[kind] = hops;
-            other.log_evidence(evidence, neighbours, &sure)
-        };
-        // A grid over four decades, refined around the best by parabolas.
-        let grid: Vec<f64> = (0..=24).map(|i| libm::exp10(-3.5 + f64::from(i) * 3.5 / 24.0)).collect();
-        let logs = grid.iter().map(|h| at(*h)).collect::<Result<Vec<f64>>>()?;
-        let best = (0..grid.len()).max_by(|&i, &j| logs[i].total_cmp(&logs[j])).unwrap_or(0);
-        let x = |i: usize| libm::log(grid[i]);
-        let step = x(1) - x(0);
-        let (centre, top) = if best > 0 && best + 1 < grid.len() {
-            let (a, b, c) = (logs[best - 1], logs[best], logs[best + 1]);
-            let shift = 0.5 * (a - c) / (a - 2.0 * b + c).min(-1e-300);
-            (x(best) + shift.clamp(-1.0, 1.0) * step, b - 0.25 * (a - c) * shift)
-        } else {
-            (x(best), logs[best])
-        };
-        let cross = |range: &mut dyn Iterator<Item = usize>, beyond: f64| -> f64 {
-            let (mut before, mut at) = (top, centre);
-            for i in range {
-                let level = top - 1.92;
-                if logs[i] < level {
-                    return libm::exp(at + (x(i) - at) * (before - level) / (before - logs[i]));
-                }
-                (before, at) = (logs[i], x(i));
-            }
-            beyond
-        };
-        let low = cross(&mut (0..=best).rev().filter(|&i| x(i) < centre), 0.0);
-        let high = cross(&mut (best..grid.len()).filter(|&i| x(i) > centre), f64::INFINITY);
-        Ok((libm::exp(centre), low, high))
-    }
 }
 
 impl Vacancy {
     /// Adds (or takes away) where it is.
-    fn add(&self, occupied: &mut Array3<f64>, sign: f64) {
+    pub(super) fn add(&self, occupied: &mut Array3<f64>, sign: f64) {
         for (i, &site) in self.sites.iter().enumerate() {
             let mut at = occupied.slice_mut(s![.., site, ..]);
             at.scaled_add(sign, &self.there.slice(s![.., i, ..]));
@@ -311,67 +240,6 @@ impl Vacancy {
         let best = sums.iter().copied().enumerate().fold((0, -1.0), |a, b| if b.1 > a.1 { b } else { a });
         (self.sites[best.0], best.1)
     }
-}
-
-/// How much more probable a frame is with one more vacancy at a site than without, given how probably others are there.
-pub(super) fn gains(evidence: &Array3<f64>, occupied: &Array3<f64>, sites: Option<&[usize]>) -> Array3<f64> {
-    let (frames, all, species) = evidence.dim();
-    let count = sites.map_or(all, <[usize]>::len);
-    let mut gain = Array3::zeros((frames, count, species - 1));
-    for t in 0..frames {
-        for i in 0..count {
-            let site = sites.map_or(i, |s| s[i]);
-            let others: f64 = occupied.slice(s![t, site, ..]).sum().clamp(0.0, 1.0 - 1e-9);
-            let taken = if others > 1e-9 {
-                let with: f64 = (0..species - 1)
-                    .map(|k| occupied[[t, site, k]].max(0.0) * libm::exp(evidence[[t, site, k + 1]]))
-                    .sum();
-                libm::log(1.0 - others) - libm::log(1.0 - others + with)
-            } else {
-                0.0
-            };
-            for k in 0..species - 1 {
-                gain[[t, i, k]] = evidence[[t, site, k + 1]] + taken;
-            }
-        }
-    }
-    gain
-}
-
-/// Sites within so many steps of one, nearest first, and their neighbours among themselves.
-pub(super) fn window(neighbours: &[Vec<usize>], from: usize, reach: usize) -> (Vec<usize>, Vec<Vec<usize>>) {
-    let mut place = std::collections::HashMap::from([(from, 0)]);
-    let (mut sites, mut ring) = (vec![from], 0..1);
-    for _ in 0..reach {
-        for i in ring.clone() {
-            for &n in &neighbours[sites[i]] {
-                if let std::collections::hash_map::Entry::Vacant(entry) = place.entry(n) {
-                    entry.insert(sites.len());
-                    sites.push(n);
-                }
-            }
-        }
-        ring = ring.end..sites.len();
-    }
-    let near = sites.iter().map(|&s| neighbours[s].iter().filter_map(|n| place.get(n).copied()).collect()).collect();
-    (sites, near)
-}
-
-/// The species after the perfect column, with what is left for that in front.
-pub(super) fn with_perfect(occupied: &Array3<f64>) -> Array3<f64> {
-    let (frames, sites, kinds) = occupied.dim();
-    let mut all = Array3::zeros((frames, sites, kinds + 1));
-    for t in 0..frames {
-        for site in 0..sites {
-            let sum: f64 = occupied.slice(s![t, site, ..]).sum();
-            let scale = if sum > 1.0 { 1.0 / sum } else { 1.0 };
-            for k in 0..kinds {
-                all[[t, site, k + 1]] = (occupied[[t, site, k]] * scale).max(0.0);
-            }
-            all[[t, site, 0]] = (1.0 - sum).max(0.0);
-        }
-    }
-    all
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How well any method could do on a movie: the rates, the image and all other vacancies known.
 
-use super::hopping::{HoppingVacancies, gains, window, with_perfect};
+use super::hopping::HoppingVacancies;
+use super::occupied::{gains, window, with_perfect};
 use super::particle::{Life, paths};
 use crate::error::{Result, check};
 use crate::progress::stop_if_asked;

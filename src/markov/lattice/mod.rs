@@ -1,8 +1,10 @@
 //! Detection in space and time: every site of a lattice carries a hidden state, and every frame's evidence updates it.
 
 mod changes;
+mod hop_rate;
 mod hopping;
 mod limit;
+mod occupied;
 mod particle;
 mod score;
 mod sites;

@@ -87,9 +87,9 @@ class Bench:
                     f1 = [[movie["scores"][s]["f1"][m] for movie in all_] for m in range(len(methods))]
                     rows.append([f"{dose:g}", f"{hops:g}", species, *map(interval, f1)])
                     notes += self.judge(dose, hops, species, dict(zip(methods, f1)))
-                found = [movie["hop_rate"] for movie in all_]
-                inside = sum(low <= hops <= high for _, low, high in map(bounds, found))
-                shown = "; ".join(f"{rate:.3f} ({low:.3f} to {high:.3f})" for rate, low, high in map(bounds, found))
+                found = [(movie["hop_rate_counted"], *bounds(movie["hop_rate"])) for movie in all_]
+                inside = sum(low <= true <= high for true, _, low, high in found)
+                shown = "; ".join(f"{rate:.3f} ({low:.3f} to {high:.3f}) of {true:.3f}" for true, rate, low, high in found)
                 rates.append([f"{dose:g}", f"{hops:g}", f"{inside} of {len(found)}", shown])
                 timed.append([f"{dose:g}", f"{hops:g}", *self.times(all_, "hopped"), *self.times(all_, "lost")])
                 say(f"  {time.strftime('%H:%M')}  {dose:g} counts, {hops:g} hops a frame: "
@@ -102,7 +102,8 @@ class Bench:
             "of 256 x 256 pixels (8.1 nm). The baselines' threshold and the running mean's length are chosen by the truth. The movie "
             "limit knows the rates, the image, and what else stands around.",
             report.table(head, rows), "Aims:\n\n" + "\n".join(notes),
-            "Hops of V_2S a frame, found, with 95 % intervals; how many hold the truth:",
+            "Hops of V_2S a frame, found, with 95 % intervals, of what they truly were in that movie (those beside a dopant hardly hop); how "
+            "many hold the truth:",
             report.table(["counts at W", "hops a frame", "hold", "each"], rates),
             "When vacancies hopped and columns lost an atom: of the true changes how many were found within five frames, and of those "
             "how many lie in their 95 % interval; frames.", report.table(times_head, timed)])

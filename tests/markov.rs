@@ -124,7 +124,7 @@ fn wrong_physics_is_accused_by_tracks_of_the_simulation() {
     let right = Physics::of(&matter, &states);
     let slow = right.clone().with_hop_barn(0.1 * right.hop_barn).chain(5.0).unwrap();
     let verdict = contradictions(&sequences, &slow, 1).unwrap();
-    assert!(verdict.disagrees() && verdict.found().any(|c| c.count as f64 > c.expected), "{verdict:?}");
+    assert!(verdict.disagrees() && verdict.found().any(|c| c.count > c.expected), "{verdict:?}");
     let still = right.forbid("Mo_W+V_S/0", "Mo_W+V_S/1").chain(5.0).unwrap();
     let verdict = contradictions(&sequences, &still, 1).unwrap();
     assert!(verdict.found().any(|c| c.from == "Mo_W+V_S/0" && c.to.as_deref() == Some("Mo_W+V_S/1")), "{verdict:?}");

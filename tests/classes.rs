@@ -309,6 +309,16 @@ fn patches_are_cut_in_any_frame() {
     }
     let outside = defects.table().column("patch_outside").unwrap().f32().unwrap().clone();
     assert!(outside.get(0) == Some(0.0) && outside.get(1).unwrap() > 0.1);
+    // What lies beyond the edge has the mean of what does not, and nothing of the frame's outermost pixels.
+    let torn = defects.patch(1).unwrap();
+    let beyond = |(v, u): (usize, usize)| {
+        let (v, u) = ((v as f64 - 10.0) * step + 1.5, (u as f64 - 10.0) * step - 2.0);
+        3.0 + u * sin + v * cos < -0.5
+    };
+    let (out, seen): (Vec<_>, Vec<_>) = torn.indexed_iter().partition(|(at, _)| beyond(*at));
+    let mean = seen.iter().map(|(_, v)| **v).sum::<f32>() / seen.len() as f32;
+    assert!(out.len() as f32 / 441.0 == outside.get(1).unwrap());
+    assert!(out.iter().all(|(_, v)| (**v - mean).abs() < 1e-4), "{out:?} {mean}");
     let far = df!["frame" => [7_u32], "y_px" => [4.0_f32], "x_px" => [4.0_f32]].unwrap();
     assert!(Defects::at_truth(&movie, &far, &cut).unwrap_err().to_string().contains("frame 7"));
     let lost = df!["frame" => [0_u32], "y_px" => [f32::NAN], "x_px" => [4.0_f32]].unwrap();

@@ -19,8 +19,9 @@ pub struct Classes {
     pub variances: Array3<f32>,
     /// Number of defects in each class.
     pub counts: Vec<usize>,
-    /// Standard error of each count, as far as it comes from not being sure of the class: of independent defects that
-    /// belong to a class with the probability that `memberships` gives.
+    /// Standard error of each count: how it scatters where as many independent defects are drawn anew (binomial), and that the
+    /// class of each is not sure (by `memberships`). Defects that are seen in many frames are not independent, and the error
+    /// is then too small by the root of how often each is seen.
     pub count_errors: Vec<f64>,
     /// Probability of each class for each defect, shape (defects, classes). From a mixture these are its own; from other
     /// methods they are those of round Gaussians of one variance about the class centres.
@@ -105,13 +106,15 @@ impl Classes {
         let defects = defects
             .with_column(Series::new("class".into(), labels))?
             .with_column(Series::new("class_probability".into(), own))?;
-        let count_errors = memberships.map_axis(Axis(0), |p| p.iter().map(|p| p * (1.0 - p)).sum::<f64>().sqrt());
+        let doubt = memberships.map_axis(Axis(0), |p| p.iter().map(|p| p * (1.0 - p)).sum::<f64>());
+        let drawn = |n: usize| n as f64 * (1.0 - n as f64 / defects.len().max(1) as f64);
+        let count_errors: Vec<f64> = sums.counts.iter().zip(&doubt).map(|(&n, d)| (drawn(n) + d).sqrt()).collect();
         Ok(Classes {
             defects,
             means: stacked(&sums.means),
             variances: stacked(&sums.variances),
             counts: sums.counts,
-            count_errors: count_errors.to_vec(),
+            count_errors,
             memberships,
             outliers,
             species: vec![None; classes],
@@ -164,7 +167,9 @@ impl Classes {
         for (class, _) in applied.counts.iter().enumerate().filter(|(_, n)| **n == 0) {
             means.index_axis_mut(Axis(0), class).assign(&self.means.index_axis(Axis(0), class));
         }
-        Ok(Classes { means, species: self.species.clone(), ..applied })
+        let applied = Classes { means, ..applied };
+        let named = self.species.iter().any(Option::is_some);
+        if named { applied.with_species(self.species.clone()) } else { Ok(applied) }
     }
 
     /// The defects of one class.

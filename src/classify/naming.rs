@@ -136,7 +136,7 @@ impl Classes {
         self.with_species(all)
     }
 
-    fn with_species(&self, species: Vec<Option<Naming>>) -> Result<Classes> {
+    pub(super) fn with_species(&self, species: Vec<Option<Naming>>) -> Result<Classes> {
         let names: Vec<Option<&str>> =
             self.labels()?.into_iter().map(|c| species[c as usize].as_ref().map(|n| n.species.as_str())).collect();
         let defects = self.defects.with_column(Series::new("species".into(), names))?;

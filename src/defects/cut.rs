@@ -45,6 +45,8 @@ impl Default for Cut {
     }
 }
 
+/// Marks a pixel outside of the frame; no count is this low.
+const OUTSIDE: f32 = f32::MIN;
 /// Standard deviation, in patch pixels, of the average in which the nearest column is sought.
 const COLUMN_SIGMA: f32 = 1.5;
 
@@ -79,19 +81,30 @@ impl Cut {
         self.side_nm.map_or(1.0, |side| side / calibration.to_nm(1.0) / self.side_px as f64)
     }
 
-    /// One patch, and which part of it lies outside the frame.
+    /// One patch, and which part of it lies outside the frame: there it has the mean of what lies inside.
     fn patch(&self, image: &Array2<f32>, centre: (f64, f64), step: f64, shift: [f64; 2]) -> (Array2<f32>, f32) {
         let (sin, cos) = self.turn_deg.to_radians().sin_cos();
         let middle = (self.side_px as f64 - 1.0) / 2.0;
         let centre = if self.on_column { column(image, centre, step) } else { centre };
         let (h, w) = (image.nrows() as f64 - 0.5, image.ncols() as f64 - 0.5);
-        let mut outside = 0;
-        let patch = Array2::from_shape_fn((self.side_px, self.side_px), |(v, u)| {
+        let (mut outside, mut sum) = (0, 0.0);
+        let mut patch = Array2::from_shape_fn((self.side_px, self.side_px), |(v, u)| {
             let (v, u) = ((v as f64 - middle) * step + shift[0], (u as f64 - middle) * step + shift[1]);
             let (y, x) = (centre.0 + u * sin + v * cos, centre.1 + u * cos - v * sin);
-            outside += usize::from(!(-0.5..=h).contains(&y) || !(-0.5..=w).contains(&x));
-            sample(image, y, x)
+            if !(-0.5..=h).contains(&y) || !(-0.5..=w).contains(&x) {
+                outside += 1;
+                return OUTSIDE;
+            }
+            let value = sample(image, y, x);
+            sum += f64::from(value);
+            value
         });
+        let inside = self.side_px * self.side_px - outside;
+        if outside > 0 {
+            // A patch that shows nothing of the frame has nothing to say: 0.
+            let mean = if inside > 0 { (sum / inside as f64) as f32 } else { 0.0 };
+            patch.mapv_inplace(|v| if v == OUTSIDE { mean } else { v });
+        }
         (patch, outside as f32 / (self.side_px * self.side_px) as f32)
     }
 }
@@ -131,7 +144,8 @@ fn column(image: &Array2<f32>, (y, x): (f64, f64), step: f64) -> (f64, f64) {
 
 impl Defects {
     /// Cuts the patches anew from a movie of the same frames (raw, normalised or decoded: as the movie is). Adds or replaces
-    /// the column `patch_outside` f32: which part of a patch lies beyond the frame's edge, where the outermost pixel goes on.
+    /// the column `patch_outside` f32: which part of a patch lies beyond the frame's edge. There a patch has the mean of what it
+    /// shows of the frame; leave such rows out by this column where patches are to be sorted.
     ///
     /// # Errors
     /// If an option is out of range, a frame is missing or cannot be read, or a centre is not a number.

@@ -48,10 +48,11 @@ impl Distortion {
         let times = [5.0, 2.0, 1.0].iter().map(|s| s * power).find(|s| *s <= wanted).unwrap_or(power);
         let mut tile = Tile::new(self.cell.mean.clone(), format!("{}; arrows {times:.0} times", self.cell.caption()));
         tile.nm_per_px = Some(nm);
+        let wide = WIDE * self.wider();
         for c in &self.columns {
             let end = (c.y_px + times * c.by_nm[0] / nm, c.x_px + times * c.by_nm[1] / nm);
             let point = |y: f64, x: f64| (y as f32, x as f32);
-            tile.lines.push((ellipse(end, c.covariance, times / nm), ELLIPSE));
+            tile.lines.push((ellipse(end, c.covariance, wide * times / nm), ELLIPSE));
             tile.lines.push((vec![point(c.y_px, c.x_px), point(end.0, end.1)], ARROW));
             let (dy, dx) = (end.0 - c.y_px, end.1 - c.x_px);
             let long = dy.hypot(dx);
@@ -83,7 +84,7 @@ fn ellipse((y, x): (f64, f64), covariance: [[f64; 2]; 2], scale: f64) -> Vec<(f3
         .map(|i| {
             let (sin, cos) = (f64::from(i) * std::f64::consts::TAU / 36.0).sin_cos();
             let (dy, dx) = (a * sin, b * sin + c * cos);
-            ((y + WIDE * scale * dy) as f32, (x + WIDE * scale * dx) as f32)
+            ((y + scale * dy) as f32, (x + scale * dx) as f32)
         })
         .collect()
 }

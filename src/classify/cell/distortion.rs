@@ -1,15 +1,14 @@
 //! Where the columns of a species' cell stand, against those of perfect cells.
 
 use super::columns::Columns;
+use super::groups::{Groups, Sums, exchanged, student};
 use super::modes::{Modes, modes};
 use super::{UnitCell, UnitCells};
 use crate::error::{Error, Result};
-use crate::progress::stop_if_asked;
 use crate::session::seeded;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 /// How far one column stands from its place in a perfect cell.
@@ -32,10 +31,14 @@ pub struct Displacement {
 pub struct Distortion {
     /// One for each column that is not at the border of the patch, nearest to the centre first.
     pub columns: Vec<Displacement>,
-    /// Mean displacement of the nearest shell away from the centre, in nanometres, and its 95 % interval.
+    /// Mean displacement of the nearest shell away from the centre, in nanometres, and its 95 % interval (Student's, by how
+    /// sites differ).
     pub breathing_nm: (f64, [f64; 2]),
-    /// How often exchanged labels give displacements as large as these (permutation test of their sum of squares, each in
-    /// units of its variance).
+    /// Sites of the species. Cells of one site in many frames are no independent witnesses, so that all errors here come from
+    /// how sites differ.
+    pub sites: usize,
+    /// How often sites exchanged with perfect ones give displacements as large as these (permutation test of their sum of
+    /// squares, each in units of its variance).
     pub p_value: f64,
     /// Whether the displacements are significant.
     pub claimed: bool,
@@ -45,7 +48,14 @@ pub struct Distortion {
     pub cell: UnitCell,
 }
 
-pub(super) fn compare(options: &UnitCells, cell: UnitCell, perfect: &UnitCell) -> Result<Distortion> {
+/// A set of cells, and which of them are of one site.
+pub(super) struct Cells {
+    pub cell: UnitCell,
+    pub groups: Groups,
+}
+
+pub(super) fn compare(options: &UnitCells, ours: Cells, theirs: &Cells) -> Result<Distortion> {
+    let perfect = &theirs.cell;
     let dim = perfect.mean.dim();
     let columns = Columns::fit(&perfect.mean, perfect.error.mean().unwrap_or(0.0))?;
     let mut inner = columns.inner(dim);
@@ -55,68 +65,66 @@ pub(super) fn compare(options: &UnitCells, cell: UnitCell, perfect: &UnitCell) -
     if inner.len() < 4 {
         return Err(Error::data("fewer than four columns are whole: cut larger patches"));
     }
-    let each = |cell: &UnitCell| -> Result<(Array2<f64>, Array2<f64>)> {
-        let flat = super::super::features::rows(&cell.patches)?;
-        Ok(places(&columns.each(flat, dim)?, &inner))
+    let each = |cells: &Cells| -> Result<Measured> {
+        let (places, heights) = columns.each(super::super::features::rows(&cells.cell.patches)?, dim)?;
+        let (places, heights) = pick(&places, &heights, &inner);
+        Ok(Measured {
+            sums: Sums::of(places.view(), &cells.groups),
+            of_heights: Sums::of(heights.view(), &cells.groups),
+            places,
+        })
     };
-    let ((ours, our_heights), (theirs, their_heights)) = (each(&cell)?, each(perfect)?);
-    let difference = mean(ours.view()) - mean(theirs.view());
-    let nm = cell.nm_per_px;
-    let (a, b) = (scatter(&ours), scatter(&theirs));
-    let height =
-        |h: &Array2<f64>, k: usize| (h.column(k).mean().unwrap_or(0.0), h.column(k).var(1.0) / h.nrows() as f64);
-    let displaced = inner.iter().enumerate().map(|(k, &i)| {
-        let covariance = |p: usize, q: usize| (a[[2 * k + p, 2 * k + q]] + b[[2 * k + p, 2 * k + q]]) * nm * nm;
-        let ((h, e), (g, f)) = (height(&our_heights, k), height(&their_heights, k));
-        Displacement {
-            y_px: columns.columns[i][1],
-            x_px: columns.columns[i][2],
-            by_nm: [difference[2 * k] * nm, difference[2 * k + 1] * nm],
-            covariance: [[covariance(0, 0), covariance(0, 1)], [covariance(1, 0), covariance(1, 1)]],
-            height: (h - g, (e + f).sqrt()),
-        }
+    let (us, them) = (each(&ours)?, each(theirs)?);
+    let nm = ours.cell.nm_per_px;
+    let ((a, u), (b, v)) = (us.sums.mean(), them.sums.mean());
+    let (difference, covariance) = ((a - b) * nm, (u + v) * nm * nm);
+    let ((g, p), (h, q)) = (us.of_heights.mean(), them.of_heights.mean());
+    let displaced = inner.iter().enumerate().map(|(k, &i)| Displacement {
+        y_px: columns.columns[i][1],
+        x_px: columns.columns[i][2],
+        by_nm: [difference[2 * k], difference[2 * k + 1]],
+        covariance: [0, 1].map(|r| [0, 1].map(|c| covariance[[2 * k + r, 2 * k + c]])),
+        height: (g[k] - h[k], (p[[k, k]] + q[[k, k]]).sqrt()),
     });
     let displaced: Vec<Displacement> = displaced.collect();
     let direction = breathing(&displaced, centre);
-    let along = |z: &Array2<f64>| z.dot(&direction) * nm;
-    let (u, v) = (along(&ours), along(&theirs));
-    let amplitude = u.mean().unwrap_or(0.0) - v.mean().unwrap_or(0.0);
-    let error = (u.var(1.0) / u.len() as f64 + v.var(1.0) / v.len() as f64).sqrt();
-    let p_value = exchanged(&ours, &theirs, options)?;
+    let amplitude = direction.dot(&difference);
+    let sites = ours.groups.len();
+    let error = student(sites as f64 - 1.0) * direction.dot(&covariance.dot(&direction)).sqrt();
+    let mut rng = ChaCha8Rng::seed_from_u64(seeded("UnitCells", options.seed));
+    let p_value = exchanged(&us.sums, &them.sums, options.draws, &mut rng)?;
     let single = |z: &Array2<f64>| z.mapv(|v| v as f32);
-    let modes = modes(single(&ours).view(), Some(single(&theirs).view()), options, (inner.len(), 2))?;
+    let (data, null) = (single(&us.places), single(&them.places));
+    let modes = modes((data.view(), &ours.groups), Some((null.view(), &theirs.groups)), options, (inner.len(), 2))?;
     Ok(Distortion {
         columns: displaced,
-        breathing_nm: (amplitude, [amplitude - 1.96 * error, amplitude + 1.96 * error]),
+        breathing_nm: (amplitude, [amplitude - error, amplitude + error]),
+        sites,
         p_value,
         claimed: p_value <= options.level,
         modes,
-        cell,
+        cell: ours.cell,
     })
 }
 
+/// What the single cells of a set say.
+struct Measured {
+    places: Array2<f64>,
+    sums: Sums,
+    of_heights: Sums,
+}
+
 /// Places of the inner columns (y, x of each), what they have in common taken out, and their heights.
-fn places(found: &Array2<f64>, inner: &[usize]) -> (Array2<f64>, Array2<f64>) {
-    let n = found.nrows();
-    let mut places = Array2::from_shape_fn((n, 2 * inner.len()), |(i, k)| found[[i, 3 * inner[k / 2] + 1 + k % 2]]);
-    for mut row in places.rows_mut() {
+fn pick(places: &Array2<f64>, heights: &Array2<f64>, inner: &[usize]) -> (Array2<f64>, Array2<f64>) {
+    let n = places.nrows();
+    let mut picked = Array2::from_shape_fn((n, 2 * inner.len()), |(i, k)| places[[i, 2 * inner[k / 2] + k % 2]]);
+    for mut row in picked.rows_mut() {
         for axis in 0..2 {
             let common = row.iter().skip(axis).step_by(2).sum::<f64>() / inner.len() as f64;
             row.iter_mut().skip(axis).step_by(2).for_each(|v| *v -= common);
         }
     }
-    (places, Array2::from_shape_fn((n, inner.len()), |(i, k)| found[[i, 3 * inner[k]]]))
-}
-
-fn mean(z: ArrayView2<f64>) -> Array1<f64> {
-    z.mean_axis(Axis(0)).unwrap_or_default()
-}
-
-/// Covariance of the mean of rows.
-fn scatter(z: &Array2<f64>) -> Array2<f64> {
-    let centred = z - &mean(z.view());
-    let n = z.nrows() as f64;
-    centred.t().dot(&centred) / (n * (n - 1.0))
+    (picked, heights.select(Axis(1), inner))
 }
 
 /// The mean movement away from the centre of the columns in the first shell around it.
@@ -134,31 +142,12 @@ fn breathing(columns: &[Displacement], centre: (f64, f64)) -> Array1<f64> {
     direction
 }
 
-/// Permutation test of the difference of two sets of rows.
-fn exchanged(ours: &Array2<f64>, theirs: &Array2<f64>, options: &UnitCells) -> Result<f64> {
-    let all = ndarray::concatenate(Axis(0), &[ours.view(), theirs.view()]).map_err(|e| Error::data(e.to_string()))?;
-    let variance = all.var_axis(Axis(0), 1.0).mapv(|v| v.max(1e-300));
-    let sum = all.sum_axis(Axis(0));
-    let (n, m) = (ours.nrows(), theirs.nrows());
-    let statistic = |part: &Array1<f64>| {
-        let difference = part / n as f64 - (&sum - part) / m as f64;
-        (&difference * &difference / &variance).sum()
-    };
-    let seen = statistic(&ours.sum_axis(Axis(0)));
-    let mut rng = ChaCha8Rng::seed_from_u64(seeded("UnitCells", options.seed));
-    let mut rows: Vec<usize> = (0..n + m).collect();
-    let mut as_large = 0;
-    for _ in 0..options.draws {
-        stop_if_asked("while exchanging labels")?;
-        rows.shuffle(&mut rng);
-        let mut part = Array1::zeros(all.ncols());
-        rows[..n].iter().for_each(|&r| part += &all.row(r));
-        as_large += usize::from(statistic(&part) >= seen);
-    }
-    Ok((1 + as_large) as f64 / (1 + options.draws) as f64)
-}
-
 impl Distortion {
+    /// How much wider an interval is than a normal one, because few sites say how sites differ.
+    pub(crate) fn wider(&self) -> f64 {
+        student(self.sites as f64 - 1.0) / 1.96
+    }
+
     /// One row for each column: `y_px`, `x_px`, `dy_nm`, `dx_nm`, `dy_error_nm`, `dx_error_nm`, `height`, `height_error` f64.
     ///
     /// # Errors
@@ -187,9 +176,10 @@ impl std::fmt::Debug for Distortion {
         let said = if self.claimed { "significant" } else { "not significant" };
         write!(
             f,
-            "Displacements of {} columns in {} cells are {said} (p = {:.3}). Nearest shell, away from the centre: {:.2} pm ({:.2} to {:.2})",
+            "Displacements of {} columns in {} cells of {} sites are {said} (p = {:.3}). Nearest shell, away from the centre: {:.2} pm ({:.2} to {:.2})",
             self.columns.len(),
             self.cell.shifts_px.len(),
+            self.sites,
             self.p_value,
             1000.0 * amplitude,
             1000.0 * low,

@@ -3,6 +3,7 @@
 mod align;
 mod columns;
 mod distortion;
+mod groups;
 mod modes;
 
 pub use distortion::{Displacement, Distortion};
@@ -10,11 +11,16 @@ pub use modes::Modes;
 
 use crate::defects::Defects;
 use crate::error::{Error, Result, check, setters};
+use distortion::Cells;
+use groups::Groups;
 use ndarray::{Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
 
 /// Fewer patches say nothing of a cell's scatter.
 const FEWEST: usize = 10;
+
+/// Fewer sites say nothing of how sites differ.
+const FEWEST_SITES: usize = 5;
 
 /// How unit cells are averaged and compared.
 ///
@@ -42,7 +48,8 @@ pub struct UnitCells {
     /// Sets of cells without the species' distortion that components are held against, and exchanges of labels that
     /// displacements are.
     pub draws: usize,
-    /// The share of false claims that is accepted.
+    /// The share of false claims that is accepted. Displacements, their components and those of images are three claims, so
+    /// that the default of 0.01 makes one in thirty.
     pub level: f64,
     /// Seed of the draws.
     pub seed: u64,
@@ -50,7 +57,7 @@ pub struct UnitCells {
 
 impl Default for UnitCells {
     fn default() -> Self {
-        UnitCells { align: true, most_shift_px: 1.5, components: 6, draws: 99, level: 0.05, seed: 1 }
+        UnitCells { align: true, most_shift_px: 1.5, components: 6, draws: 99, level: 0.01, seed: 1 }
     }
 }
 
@@ -131,25 +138,25 @@ impl UnitCells {
     /// As for [`UnitCells::average`].
     pub fn image_modes(&self, species: &Defects, perfect: Option<&Defects>) -> Result<Modes> {
         let cell = self.average(species)?;
-        let data = super::features::rows(&cell.patches)?.to_owned();
-        let others = perfect.map(|p| self.average(p)).transpose()?;
-        let null = others.as_ref().map(|o| super::features::rows(&o.patches).map(|r| r.to_owned())).transpose()?;
-        let (h, w) = cell.mean.dim();
-        modes::modes(data.view(), null.as_ref().map(|n| n.view()), self, (h, w))
+        let others = perfect.map(|p| Ok::<_, Error>((self.average(p)?, Groups::of(p)?))).transpose()?;
+        let null = others.as_ref().map(|(o, g)| Ok::<_, Error>((super::features::rows(&o.patches)?, g))).transpose()?;
+        let groups = Groups::of(species)?;
+        modes::modes((super::features::rows(&cell.patches)?, &groups), null, self, cell.mean.dim())
     }
 
     /// How far the columns of a species' cell stand from those of perfect cells, and whether noise could do that.
     ///
-    /// Columns are found in the average of the perfect cells and described by one shape, two Gaussians of common widths. One
-    /// least-squares step from there gives each patch's positions and heights together. What all columns have in common is
-    /// taken out: a cell has no place of its own.
+    /// Columns are found in the average of the perfect cells and described by one shape, two Gaussians of common widths; those
+    /// beyond the patch's border are continued by the lattice. One least-squares step from there gives each patch's positions,
+    /// beside anything that is round about the middle, which a species of other brightness changes. What all columns have in
+    /// common is taken out: a cell has no place of its own.
     ///
-    /// The p-value knows of noise alone. Where the shape does not fit, a column that is merely darker seems to move its neighbours,
-    /// by 0.03 pixels for half the height where tails of columns beyond the border are strong: compare with a simulated species
-    /// that moves nothing before you believe displacements of that size.
+    /// Errors and significance come from how *sites* differ: cells with the same `track`, or, without that column, within
+    /// 0.1 nm of where a cell was seen in an earlier frame, are of one site.
     ///
     /// # Errors
-    /// As for [`UnitCells::average`], or if the patches differ in size or scale, or show fewer than four columns.
+    /// As for [`UnitCells::average`], or if the patches differ in size or scale, show fewer than four columns, or are of fewer
+    /// than five sites.
     pub fn compare(&self, species: &Defects, perfect: &Defects) -> Result<Distortion> {
         self.validate()?;
         let (ours, theirs) = (self.checked(species)?, self.checked(perfect)?);
@@ -159,9 +166,16 @@ impl UnitCells {
                 "cells of a species and perfect cells are compared pixel by pixel: cut them alike",
             ));
         }
-        let perfect = self.averaged(theirs, b, None)?;
-        let cell = self.averaged(ours, a, Some(&perfect.mean))?;
-        distortion::compare(self, cell, &perfect)
+        let (groups, others) = (Groups::of(species)?, Groups::of(perfect)?);
+        let sites = groups.len().min(others.len());
+        if sites < FEWEST_SITES {
+            return Err(Error::data(format!(
+                "the cells are of {sites} sites only, however many frames show them: at least {FEWEST_SITES} say how sites differ"
+            )));
+        }
+        let perfect = Cells { cell: self.averaged(theirs, b, None)?, groups: others };
+        let cell = self.averaged(ours, a, Some(&perfect.cell.mean))?;
+        distortion::compare(self, Cells { cell, groups }, &perfect)
     }
 }
 

@@ -2,15 +2,17 @@
 
 use super::super::cluster::pca::{Principal, components};
 use super::UnitCells;
+use super::groups::Groups;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter, stop_if_asked};
 use crate::session::seeded;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Components of cells with what chance would give (parallel analysis: Horn, Psychometrika 30, 179, 1965).
+/// Components of cells with what chance would give (parallel analysis: Horn, Psychometrika 30, 179, 1965). Perfect cells are
+/// drawn site by site, and given each pixel's spread in the species' cells.
 #[derive(Clone)]
 pub struct Modes {
     /// Variance along each component, largest first.
@@ -23,7 +25,7 @@ pub struct Modes {
     pub significant: usize,
     /// Each component, shape (components, height, width), or (components, columns, 2) of displacements `[y, x]`: unit length.
     pub vectors: Array3<f32>,
-    /// Standard error of each loading, from cells drawn anew (bootstrap).
+    /// Standard error of each loading, from sites drawn anew (bootstrap).
     pub errors: Array3<f32>,
     /// What chance was: `perfect cells` or `noise`.
     pub against: &'static str,
@@ -32,13 +34,17 @@ pub struct Modes {
 /// Cells drawn anew for the errors of loadings.
 const RESAMPLES: usize = 40;
 
+/// Cells as rows, and which are of one site.
+pub(super) type Set<'a> = (ArrayView2<'a, f32>, &'a Groups);
+
 pub(super) fn modes(
-    data: ArrayView2<f32>,
-    perfect: Option<ArrayView2<f32>>,
+    (data, groups): Set,
+    perfect: Option<Set>,
     options: &UnitCells,
     (h, w): (usize, usize),
 ) -> Result<Modes> {
     let n = data.nrows();
+    let spread = deviations(data);
     let keep = options.components.min(n - 1).min(data.ncols());
     let found = components(data, keep)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seeded("UnitCells", options.seed));
@@ -49,7 +55,7 @@ pub(super) fn modes(
         progress.update(draw, options.draws, "");
         stop_if_asked("while drawing cells")?;
         let null = match perfect {
-            Some(perfect) => drawn(perfect, n, &mut rng),
+            Some((perfect, groups)) => scaled(perfect.select(Axis(0), &groups.drawn(n, &mut rng)), &spread),
             None => permuted(data, &mut rng),
         };
         let chance = components(null.view(), keep)?.variances;
@@ -65,7 +71,7 @@ pub(super) fn modes(
         values[((values.len() as f64 * (1.0 - options.level)) as usize).min(values.len() - 1)]
     };
     let p_values: Vec<f64> = as_large.iter().map(|&a| (1 + a) as f64 / (1 + options.draws) as f64).collect();
-    let errors = loading_errors(data, &found, &mut rng)?;
+    let errors = loading_errors(data, groups, &found, &mut rng)?;
     let shaped = |m: Array2<f64>| {
         m.mapv(|v| v as f32).into_shape_with_order((keep, h, w)).map_err(|e| Error::data(e.to_string()))
     };
@@ -80,14 +86,21 @@ pub(super) fn modes(
     })
 }
 
-/// As many rows of another set: without putting back where there are enough.
-fn drawn(from: ArrayView2<f32>, n: usize, rng: &mut ChaCha8Rng) -> Array2<f32> {
-    let rows: Vec<usize> = if from.nrows() >= 2 * n {
-        rand::seq::index::sample(rng, from.nrows(), n).into_vec()
-    } else {
-        (0..n).map(|_| rng.gen_range(0..from.nrows())).collect()
-    };
-    from.select(Axis(0), &rows)
+/// Standard deviation of each column.
+fn deviations(data: ArrayView2<f32>) -> Array1<f32> {
+    data.mapv(f64::from).std_axis(Axis(0), 0.0).mapv(|v| v as f32)
+}
+
+/// Each column with another spread: counts are noisier where a cell is brighter, and that is no mode. What is left to
+/// compare is how columns go together.
+fn scaled(mut null: Array2<f32>, spread: &Array1<f32>) -> Array2<f32> {
+    let own = deviations(null.view());
+    let mean = null.mean_axis(Axis(0)).unwrap_or_default();
+    for (k, mut column) in null.columns_mut().into_iter().enumerate() {
+        let by = if own[k] > 0.0 { spread[k] / own[k] } else { 0.0 };
+        column.mapv_inplace(|v| (v - mean[k]) * by);
+    }
+    null
 }
 
 /// Every column's values in another order: nothing that columns have in common is left.
@@ -101,14 +114,19 @@ fn permuted(data: ArrayView2<f32>, rng: &mut ChaCha8Rng) -> Array2<f32> {
     null
 }
 
-/// Standard deviation of each loading over cells drawn anew; each drawn component is turned to the sign of, and paired with, the
+/// Standard deviation of each loading over sites drawn anew; each drawn component is turned to the sign of, and paired with, the
 /// found one that it is most alike.
-fn loading_errors(data: ArrayView2<f32>, found: &Principal, rng: &mut ChaCha8Rng) -> Result<Array2<f64>> {
+fn loading_errors(
+    data: ArrayView2<f32>,
+    groups: &Groups,
+    found: &Principal,
+    rng: &mut ChaCha8Rng,
+) -> Result<Array2<f64>> {
     let keep = found.vectors.nrows();
     let mut sum = Array2::<f64>::zeros(found.vectors.dim());
     for _ in 0..RESAMPLES {
         stop_if_asked("while drawing cells anew")?;
-        let again = components(drawn_anew(data, rng).view(), keep)?;
+        let again = components(data.select(Axis(0), &groups.drawn_anew(rng)).view(), keep)?;
         let alike = found.vectors.dot(&again.vectors.t());
         for k in 0..keep {
             let at = (0..again.vectors.nrows()).max_by(|&a, &b| alike[[k, a]].abs().total_cmp(&alike[[k, b]].abs()));
@@ -120,11 +138,6 @@ fn loading_errors(data: ArrayView2<f32>, found: &Principal, rng: &mut ChaCha8Rng
         }
     }
     Ok(sum.mapv(|s| (s / RESAMPLES as f64).sqrt()))
-}
-
-fn drawn_anew(data: ArrayView2<f32>, rng: &mut ChaCha8Rng) -> Array2<f32> {
-    let rows: Vec<usize> = (0..data.nrows()).map(|_| rng.gen_range(0..data.nrows())).collect();
-    data.select(Axis(0), &rows)
 }
 
 impl std::fmt::Debug for Modes {

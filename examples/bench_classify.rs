@@ -1,10 +1,11 @@
 //! What `peers/bench_classify.py` measures beside scikit-learn and SciPy: sorts the patches in a folder, and writes what came
 //! out and how long it took.
 //!
-//!     bench_classify make FOLDER [ROWS]     draws a movie and cuts its patches: patches.f32, side.txt, species.txt
-//!     bench_classify run FOLDER STEP        one step, on what is there: STEP.json and its arrays, little-endian
+//!     bench_classify make FOLDER ROWS [COUNTS]   draws movies and cuts their patches: patches.f32, side.txt, species.txt
+//!     bench_classify run FOLDER STEP             one step, on what is there: STEP.json and its arrays, little-endian
 //!
-//! Steps: kmeans, from_rows (with rows.txt), pca, diagonal, full, ward, all (every method that takes many patches).
+//! COUNTS are those at a W column's peak (those of *clean* without). Steps: kmeans, from_rows (with rows.txt), pca, diagonal,
+//! full, ward, sorted (every method's classes), all (every method that takes many patches, timed).
 
 use atomotion::prelude::*;
 use ndarray::Axis;
@@ -16,22 +17,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     match words[..] {
-        ["make", folder] => make(Path::new(folder), 10_335),
-        ["make", folder, rows] => make(Path::new(folder), rows.parse()?),
+        ["make", folder, rows] => make(Path::new(folder), rows.parse()?, Imaging::clean()),
+        ["make", folder, rows, counts] => {
+            make(Path::new(folder), rows.parse()?, Imaging::clean().with_counts_at_w(counts.parse()?))
+        }
         ["run", folder, step] => run(Path::new(folder), step),
-        _ => Err("bench_classify make FOLDER [ROWS] | run FOLDER STEP".into()),
+        _ => Err("bench_classify make FOLDER ROWS [COUNTS] | run FOLDER STEP".into()),
     }
 }
 
 /// Patches at the true places of simulated movies, until there are enough.
-fn make(folder: &Path, rows: usize) -> Result<(), Box<dyn std::error::Error>> {
+fn make(folder: &Path, rows: usize, imaging: Imaging) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
     let mut file = BufWriter::new(std::fs::File::create(folder.join("patches.f32"))?);
     let mut species = vec![];
+    let of = Experiment::ws2();
+    let interval = of.imaging.s_per_frame;
+    let experiment = of.with_imaging(imaging.with_s_per_frame(interval)).with_frames(10);
     for seed in 1.. {
-        let recording = Experiment::ws2().with_frames(10).simulate(seed)?;
+        let recording = experiment.simulate(seed)?;
         let movie = recording.movie.normalise(&Normalise::default())?;
         let cut = Defects::at_truth(&movie, &recording.truth, &Cut::default())?;
+        let cut = cut.query(|rows| rows.filter(col("patch_outside").eq(lit(0.0_f32))))?;
         let names = cut.table().column("species")?.str()?.clone();
         for (patch, name) in cut.patches().axis_iter(Axis(0)).zip(names.iter()).take(rows - species.len()) {
             patch.iter().try_for_each(|v| file.write_all(&v.to_le_bytes()))?;
@@ -109,6 +116,7 @@ fn run(folder: &Path, step: &str) -> Result<(), Box<dyn std::error::Error>> {
                 write("ward.f64", rows.collect())?;
                 continue;
             }
+            "sorted" => return sorted(folder, &defects),
             "all" => return all(folder, &defects),
             _ => return Err(format!("no step is called {step}").into()),
         }
@@ -116,6 +124,20 @@ fn run(folder: &Path, step: &str) -> Result<(), Box<dyn std::error::Error>> {
     }
     let best = timed.iter().copied().fold(f64::MAX, f64::min);
     Ok(std::fs::write(folder.join(format!("{step}.json")), format!("{{\"seconds\": {best}}}"))?)
+}
+
+/// The classes of every method, to be held against the species.
+fn sorted(folder: &Path, defects: &Defects) -> Result<(), Box<dyn std::error::Error>> {
+    let write = |name: &str, classes: &Classes| -> Result<(), Box<dyn std::error::Error>> {
+        let bytes: Vec<u8> = classes.labels()?.iter().flat_map(|&l| f64::from(l).to_le_bytes()).collect();
+        Ok(std::fs::write(folder.join(format!("{name}.f64")), bytes)?)
+    };
+    write("sorted.k-means", &KMeans::new(6).fit(defects)?)?;
+    write("sorted.mixture, full, 16 components", &GaussianMixture::new(6).with_components(16).fit(defects)?)?;
+    let diagonal = GaussianMixture::new(6).with_covariance(Covariance::Diagonal);
+    write("sorted.mixture, diagonal, pixels", &diagonal.with_features(Some(Features::Pixels)).fit(defects)?)?;
+    write("sorted.Ward, pixels", &defects.dendrogram(Linkage::Ward)?.cut(6)?)?;
+    write("sorted.mixture, full, 6 components", &GaussianMixture::new(6).with_components(6).fit(defects)?)
 }
 
 /// Every method, with the time it took and the most memory the process has had so far.
@@ -147,5 +169,12 @@ fn all(folder: &Path, defects: &Defects) -> Result<(), Box<dyn std::error::Error
     let start = Instant::now();
     let tree = defects.dendrogram(Linkage::Ward)?;
     tell(if tree.approximate { "Ward, approximate" } else { "Ward" }, start);
+    // The approximate tree beside the exact one of every tenth patch, both cut at six classes.
+    let keep: Vec<bool> = (0..defects.len()).map(|i| i % 10 == 0).collect();
+    let part = defects.filter(&keep)?;
+    let cut = tree.cut(6)?.labels()?;
+    let labels: Vec<u32> = cut.into_iter().step_by(10).collect();
+    let likeness = part.dendrogram(Linkage::Ward)?.cut(6)?.likeness(&labels)?;
+    std::fs::write(folder.join("tree.json"), format!("{{\"patches\": {}, \"likeness\": {likeness}}}", part.len()))?;
     Ok(std::fs::write(folder.join("all.json"), format!("[{}]", lines.join(", ")))?)
 }

@@ -104,7 +104,9 @@ fn detected(recording: &Recording, detector: &Detector, classes: &Classes, kind:
         let sublattice = sites.column("sublattice")?.u8()?.clone();
         let (y, x) = (sites.column("ideal_y_px")?.f32()?.clone(), sites.column("ideal_x_px")?.f32()?.clone());
         let metal = (0..sites.height()).filter(|&i| sublattice.get(i) == Some(0));
-        let metal: Vec<(f32, f32)> = metal.filter_map(|i| Some((y.get(i)?, x.get(i)?))).collect();
+        let numbers = sites.column("site")?.u32()?.clone();
+        let (metal, some): (Vec<(f32, f32)>, Vec<bool>) =
+            metal.filter_map(|i| Some(((y.get(i)?, x.get(i)?), numbers.get(i)? % 4 == 0))).unzip();
         for (i, (&at, named)) in places.iter().zip(named).enumerate() {
             let alone = (0..places.len()).all(|j| i == j || far(at, places[j]) > 0.75);
             let on_metal = metal.iter().any(|&m| far(at, m) < 0.08);
@@ -114,8 +116,9 @@ fn detected(recording: &Recording, detector: &Detector, classes: &Classes, kind:
             }
         }
         let clear = if none { 0.3 } else { 0.75 };
-        let clean = metal.iter().filter(|&&m| places.iter().all(|&p| far(m, p) > clear));
-        perfect.extend(clean.map(|m| (frame, m.0, m.1)));
+        // One in four: as many as are needed.
+        let clean = metal.iter().zip(&some).filter(|&(&m, some)| *some && places.iter().all(|&p| far(m, p) > clear));
+        perfect.extend(clean.map(|(m, _)| (frame, m.0, m.1)));
     }
     let cut = |rows: &[(u32, f32, f32)]| -> Done<Defects> {
         let table: DataFrame = df![

@@ -1,20 +1,15 @@
-"""Classes by Atomotion beside scikit-learn and SciPy: the same patches, the same answer, one run.
+"""`cargo lab bench classify`: classes by Atomotion beside scikit-learn and SciPy, the same patches, the same answer, one run.
 
-    cargo build --example bench_classify
-    python bench_classify.py [--program target/debug/examples/bench_classify] [--rows 10335] [--many 100000]
-
-The patches (32 x 32) are cut at the true places of simulated movies. Each step is run in turn by ours and by the peer, twice,
-and the shorter time of each counts; ours includes what comes with an answer (memberships, mean and variance of each class).
-Agreement is checked, and the program ends with an error where there is none. Needs what bench_classify.in lists.
+Started by it, with a plan of what to run (JSON). The patches (32 x 32) are cut at the true places of simulated movies. Each
+step is run in turn by ours and by the peer, twice, and the shorter time of each counts; ours includes what comes with an
+answer (memberships, mean and variance of each class). Agreement is checked, and the program ends with an error where there is
+none.
 """
 
-import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -27,14 +22,19 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-FOLDER = Path(__file__).resolve().parent.parent
+import processes
+import report
+
+BEGIN, END = "<!-- written by `cargo lab bench classify --write` -->", "<!-- end of what `bench classify` wrote -->"
+ROWS = 10_335
+"""Patches, as many as the published analysis had."""
+DOSES = {"clean": None, "a third": 20, "as recorded": 5.5}
+"""Counts at a W column's peak."""
+DOSE_ROWS = 4_000
 
 
-def run(program, *arguments):
-    # The library is a shared object beside the folder of examples.
-    folder = str(Path(program).resolve().parent.parent)
-    surroundings = dict(os.environ, LD_LIBRARY_PATH=folder + os.pathsep + os.environ.get("LD_LIBRARY_PATH", ""))
-    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, env=surroundings)
+def say(text):
+    print(text, flush=True)
 
 
 def timed(work, times=2):
@@ -47,23 +47,41 @@ def timed(work, times=2):
 
 
 class Bench:
-    def __init__(self, program, folder):
-        self.program, self.folder = program, folder
+    def __init__(self, plan):
+        self.clone, self.folder = Path(plan["clone"]), Path(plan["folder"])
+        self.many = plan["many"]
         self.lines, self.faults = [], []
-        self.x = np.fromfile(folder / "patches.f32", "<f4").reshape(-1, 32 * 32)
-        self.species = (folder / "species.txt").read_text().split("\n")
+        self.made("patches", ROWS)
+        self.x, self.species = self.patches("patches")
+
+    def example(self, *words):
+        command = ["cargo", "run", "--quiet", "--example", "bench_classify", "--", *map(str, words)]
+        subprocess.run(command, cwd=self.clone, check=True, stdout=subprocess.DEVNULL)
+
+    def made(self, name, rows, *counts):
+        """Patches of simulated movies, drawn once: they depend on seeds alone."""
+        folder = self.folder / name
+        if not (folder / "species.txt").exists():
+            say(f"drawing {rows} patches ({name})")
+            self.example("make", folder, rows, *counts)
+        return folder
+
+    def patches(self, name):
+        folder = self.folder / name
+        x = np.fromfile(folder / "patches.f32", "<f4").reshape(-1, 32 * 32)
+        return x, np.array((folder / "species.txt").read_text().split("\n"))
 
     def ours(self, step):
-        run(self.program, "run", self.folder, step)
-        return json.loads((self.folder / f"{step}.json").read_text())["seconds"]
+        self.example("run", self.folder / "patches", step)
+        return json.loads((self.folder / f"patches/{step}.json").read_text())["seconds"]
 
     def array(self, name):
-        return np.fromfile(self.folder / f"{name}.f64", "<f8")
+        return np.fromfile(self.folder / f"patches/{name}.f64", "<f8")
 
     def row(self, name, ours, theirs, wanted, agreement, agree):
         ratio = theirs / ours
         self.lines.append(f"| {name} | {theirs:.2f} | {ours:.2f} | **{ratio:.1f}** | {wanted} | {agreement} |")
-        print(self.lines[-1], flush=True)
+        say(self.lines[-1])
         if not agree:
             self.faults.append(f"{name}: {agreement}")
 
@@ -73,7 +91,7 @@ class Bench:
         labels = self.array("kmeans").astype(int)
         inertia = sum(((self.x[labels == c] - self.x[labels == c].mean(0)) ** 2).sum(dtype=float) for c in set(labels))
         rows = np.random.default_rng(0).choice(len(self.x), 6, replace=False)
-        (self.folder / "rows.txt").write_text(" ".join(map(str, rows)))
+        (self.folder / "patches/rows.txt").write_text(" ".join(map(str, rows)))
         self.ours("from_rows")
         same = KMeans(6, init=self.x[rows], n_init=1).fit(self.x).labels_
         likeness = adjusted_rand_score(same, self.array("from_rows").astype(int))
@@ -106,44 +124,74 @@ class Bench:
         self.row("Ward linkage", ours, theirs, "6", f"heights within {worst:.0e}; {100 * same:.2f} % of the rows of the table "
                  "the same", worst < 1e-4)
 
+    def steps(self):
+        self.kmeans()
+        self.pca()
+        self.mixture("diagonal", "mixture, diagonal, 1,024 dimensions, 1 start", self.x, covariance_type="diag")
+        scores = PCA(16, svd_solver="full").fit_transform(self.x)
+        self.mixture("full", "PCA to 16 and mixture, full, 10 starts", scores, covariance_type="full", n_init=10)
+        self.ward()
+        head = "| step | scikit-learn, SciPy (s) | ours (s) | ratio | wanted | the same answer |\n| --- | ---: | ---: | ---: | ---: | --- |"
+        return "\n".join([head, *self.lines])
+
     def truth(self):
-        known = np.unique(self.species, return_inverse=True)[1]
-        for step in ("kmeans", "diagonal", "full"):
-            print(f"{step}: adjusted Rand index against the species {adjusted_rand_score(known, self.array(step)):.3f}")
+        """Adjusted Rand index of every method against the species, and where each species went by the best."""
+        columns, notes = [], []
+        for dose, counts in DOSES.items():
+            folder = self.made(f"dose-{dose.replace(' ', '-')}", DOSE_ROWS, *([counts] if counts else []))
+            if not list(folder.glob("sorted.*")):
+                self.example("run", folder, "sorted")
+            species = np.array((folder / "species.txt").read_text().split("\n"))
+            found = {f.name[7:-4]: np.fromfile(f, "<f8").astype(int) for f in sorted(folder.glob("sorted.*.f64"))}
+            columns.append({name: adjusted_rand_score(species, labels) for name, labels in found.items()})
+            best = max(found, key=lambda name: columns[-1][name])
+            notes.append(f"{dose}, {best}: " + "; ".join(confusion(species, found[best])))
+        rows = [[name, *(f"{column[name]:.2f}" for column in columns)] for name in columns[0]]
+        return report.table(["6 classes by", *DOSES], rows) + "\n\n" + "\n".join(f"- {note}" for note in notes)
+
+    def large(self):
+        if not self.many:
+            return "Left out (`--many 0`)."
+        folder = self.made(f"many-{self.many}", self.many)
+        self.example("run", folder, "all")
+        rows = [[line["name"], f"{line['seconds']:.1f}", f"{line['gb']:.1f}"]
+                for line in json.loads((folder / "all.json").read_text())]
+        tree = json.loads((folder / "tree.json").read_text())
+        note = (f"The approximate tree beside the exact one of {tree['patches']} of the patches, both cut at six classes: adjusted "
+                f"Rand index {tree['likeness']:.2f}.")
+        return report.table([f"{self.many:,} patches", "s", "most memory so far (GB)"], rows) + "\n\n" + note
+
+
+def confusion(species, labels):
+    """For each class of at least 2 %, the species in it."""
+    for label in sorted(set(labels)):
+        inside = species[labels == label]
+        if len(inside) >= 0.02 * len(labels):
+            names, counts = np.unique(inside, return_counts=True)
+            order = np.argsort(-counts)
+            parts = [f"{names[i]} {100 * counts[i] / len(inside):.0f} %" for i in order if counts[i] >= 0.05 * len(inside)]
+            yield f"class {label} ({len(inside)}) " + ", ".join(parts)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", default=os.environ.get("CARGO_TARGET_DIR", FOLDER / "target"), type=Path)
-    parser.add_argument("--rows", default=10335, type=int)
-    parser.add_argument("--many", default=100_000, type=int)
-    parser.add_argument("--folder", type=Path)
-    options = parser.parse_args()
-    program = options.program
-    if program.is_dir():
-        program = program / "debug/examples/bench_classify"
-    folder = options.folder or Path(tempfile.mkdtemp())
-    if not (folder / "patches.f32").exists():
-        run(program, "make", folder, options.rows)
-    bench = Bench(program, folder)
-    print(f"{len(bench.x)} patches of 32 x 32, {os.cpu_count()} cores, Python {platform.python_version()}, scikit-learn "
-          f"{sklearn.__version__}, SciPy {scipy.__version__}\n")
-    print("| step | scikit-learn, SciPy (s) | ours (s) | ratio | wanted | the same answer |\n| --- | --- | --- | --- | --- | --- |")
-    bench.kmeans()
-    bench.pca()
-    bench.mixture("diagonal", "mixture, diagonal, 1,024 dimensions, 1 start", bench.x, covariance_type="diag")
-    scores = PCA(16, svd_solver="full").fit_transform(bench.x)
-    bench.mixture("full", "PCA to 16 and mixture, full, 10 starts", scores, covariance_type="full", n_init=10)
-    bench.ward()
-    bench.truth()
-    if options.many:
-        many = folder / "many"
-        if not (many / "patches.f32").exists():
-            run(program, "make", many, options.many)
-        run(program, "run", many, "all")
-        print(f"\n| {options.many} patches | s | most memory so far (GB) |\n| --- | --- | --- |")
-        for line in json.loads((many / "all.json").read_text()):
-            print(f"| {line['name']} | {line['seconds']:.1f} | {line['gb']:.1f} |")
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    begun = time.perf_counter()
+    bench = Bench(plan)
+    here = processes.machine()
+    text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}, Python "
+            f"{platform.python_version()}, scikit-learn {sklearn.__version__}, SciPy {scipy.__version__}, load {here['load']:.1f} "
+            f"before. {len(bench.x)} patches of 32 x 32."]
+    for title, part in [("### Beside scikit-learn and SciPy", bench.steps),
+                        (f"### Against the true species: adjusted Rand index ({DOSE_ROWS} patches at each dose)", bench.truth),
+                        ("### Many patches", bench.large)]:
+        made = part()
+        say(f"\n{title}\n\n{made}")
+        text += [title, made]
+    text = "\n\n".join(text) + "\n"
+    (bench.folder / "classify.md").write_text(text)
+    if plan["readme"]:
+        report.write(Path(plan["readme"]), text, BEGIN, END)
+    say(f"\n{(time.perf_counter() - begun) / 60:.0f} minutes. Tables: {bench.folder / 'classify.md'}")
     if bench.faults:
         sys.exit("Not the same answer:\n" + "\n".join(bench.faults))
 

@@ -1,8 +1,9 @@
 //! The names that a notebook cell sees: `use atomotion::prelude::*;`, which the kernel has done before the first cell.
 
 pub use crate::classify::{
-    Classes, Components, Covariance, CrossValidated, Dendrogram, Density, Distortion, Features, GaussianMixture,
-    Hierarchy, HowMany, Ica, KMeans, Linkage, Motifs, Nmf, NumberOfClasses, Pca, PointGroup, UnitCell, UnitCells,
+    Classes, Components, Covariance, CrossValidated, Dendrogram, Density, Distortion, Embedded, Embedding, Features,
+    GaussianMixture, Hierarchy, HowMany, Ica, KMeans, Linkage, Motifs, Nmf, NumberOfClasses, Pca, PointGroup, UnitCell,
+    UnitCells,
 };
 pub use crate::defects::{Areas, Cut, Defects, FalseAlarms, read_parquet, write_parquet};
 pub use crate::detect::{

@@ -95,3 +95,37 @@ fn cells_that_are_too_few_or_unlike_say_so() {
     torn[[0, 1, 1]] = f32::NAN;
     says(cells.average(&some.with_patches(torn).unwrap()).unwrap_err().to_string(), "row 0 holds NaN");
 }
+
+/// Perfect cells beside the dopants are on W sites, away from every defect; those of dopants that stand alone are.
+#[test]
+fn perfect_cells_lie_beside_those_of_the_species() {
+    let mixed = Composition::perfect().with_dopant(0.03).with_double(0.01);
+    let recording = cells::record(mixed, Relaxation::none(), 256, 2, 5).unwrap();
+    let movie = &recording.movie;
+    let lattice = Lattice::find(&movie.frame(0).unwrap().data).unwrap();
+    let cut = Cut::default().with_side_px(28).along(&lattice);
+    let all = Defects::at_truth(movie, &recording.truth, &cut).unwrap();
+    let dopants = all.query(|rows| rows.filter(col("species").eq(lit("Mo_W")))).unwrap();
+    let alone = dopants.alone(&all, 0.75).unwrap();
+    assert!(alone.len() >= 10 && alone.len() < dopants.len(), "{} {}", alone.len(), dopants.len());
+    let perfect = alone.perfect_beside(&all, movie, &lattice, &cut, 0.75).unwrap();
+    assert!(perfect.len() > alone.len() && perfect.len() <= 3 * alone.len() + 3, "{}", perfect.len());
+    let nm = recording.experiment.imaging.nm_per_px as f32;
+    for frame in 0..2 {
+        let sites = recording.lattice(frame).unwrap();
+        let of = |name: &str| sites.column(name).unwrap().f32().unwrap().to_vec();
+        let sublattice = sites.column("sublattice").unwrap().u8().unwrap().to_vec();
+        let metal = of("ideal_y_px").into_iter().zip(of("ideal_x_px")).zip(&sublattice);
+        let metal: Vec<(f32, f32)> =
+            metal.filter(|(_, s)| **s == Some(0)).filter_map(|((y, x), _)| Some((y?, x?))).collect();
+        let odd = all.positions(frame as u32).unwrap();
+        for p in perfect.positions(frame as u32).unwrap() {
+            let nearest =
+                |list: &[(f32, f32)]| list.iter().map(|q| (q.0 - p.0).hypot(q.1 - p.1)).fold(f32::MAX, f32::min) * nm;
+            // Steps of a fitted lattice, and the scan's jitter.
+            assert!(nearest(&metal) < 0.04, "{p:?}: {}", nearest(&metal));
+            assert!(nearest(&odd) > 0.75, "{p:?}");
+        }
+    }
+    assert!(alone.perfect_beside(&all, movie, &lattice, &cut, 5.0).unwrap_err().to_string().contains("ask for less"));
+}

@@ -437,3 +437,39 @@ fn figures_are_drawn() {
     draw("number", HowMany::default().with_most(8).with_draws(4).fit(defects).unwrap().figure());
     draw("ica", Ica::new(4).fit(defects).unwrap().patches_figure());
 }
+
+/// Spots of three places lie in three groups of the map, whose rows keep their columns; options out of range say so.
+#[test]
+fn patches_are_laid_out_by_likeness() {
+    let (defects, truth) = spots(240, &PLACES, 0.4, 5);
+    let options = Embedding::default().with_perplexity(15.0).with_steps(300);
+    let map = options.fit(&defects).unwrap();
+    assert_eq!((map.places.dim(), map.of), ((240, 2), 240));
+    assert!(map.defects.table().column("map_x").is_ok() && map.defects.table().column("probability").is_ok());
+    let far = |i: usize, j: usize| (&map.places.row(i) - &map.places.row(j)).mapv(|d| d * d).sum();
+    let right = (0..240).filter(|&i| {
+        let nearest = (0..240).filter(|&j| j != i).min_by(|&a, &b| far(i, a).total_cmp(&far(i, b))).unwrap();
+        truth[i] == truth[nearest]
+    });
+    assert!(right.count() > 230);
+    // The same seed gives the same map; of many, some are drawn.
+    assert_eq!(options.fit(&defects).unwrap().places, map.places);
+    let some = options.clone().with_most(100).fit(&defects).unwrap();
+    assert_eq!((some.defects.len(), some.of), (100, 240));
+    assert!(some.figure().to_png(1.0).unwrap().len() > 5000);
+    let says = |text: String, words: &str| assert!(text.contains(words), "{text}");
+    says(options.clone().with_perplexity(90.0).fit(&defects).unwrap_err().to_string(), "a third of the 240");
+    let same = defects.with_patches(Array3::ones((240, 17, 17))).unwrap();
+    says(options.fit(&same).unwrap_err().to_string(), "all patches are the same");
+}
+
+/// Errors of counts are those of drawing as many again, not nothing where a method is sure of every class.
+#[test]
+fn counts_have_errors() {
+    let (defects, _) = spots(240, &PLACES, 0.2, 6);
+    let classes = KMeans::new(3).fit(&defects).unwrap();
+    for (&n, &error) in classes.counts.iter().zip(&classes.count_errors) {
+        let drawn = (n as f64 * (1.0 - n as f64 / 240.0)).sqrt();
+        assert!((error / drawn - 1.0).abs() < 0.05, "{n}: {error} {drawn}");
+    }
+}

@@ -12,6 +12,7 @@ pub enum Action {
     BenchKernel(Bench),
     BenchDetect(Detect),
     BenchDynamics(Dynamics),
+    BenchClassify(Classify),
     Dataset { name: String },
     Repl,
     KernelInstall(Destination),
@@ -121,6 +122,22 @@ impl Dynamics {
     }
 }
 
+/// What `bench classify` measures.
+#[derive(Debug, PartialEq)]
+pub struct Classify {
+    pub write: bool,
+    /// Patches of the largest set; 0 leaves it out.
+    pub many: Option<u64>,
+}
+
+impl Classify {
+    /// The words that ask for it.
+    pub fn command(&self) -> String {
+        let many = self.many.map(|many| format!(" --many {many}")).unwrap_or_default();
+        format!("cargo lab bench classify{many}{}", if self.write { " --write" } else { "" })
+    }
+}
+
 impl Bench {
     /// The words that ask for it.
     pub fn command(&self) -> String {
@@ -225,7 +242,7 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
 
 fn parse_bench(words: &[String]) -> Result<Action, String> {
     let Some((what, rest)) = words.split_first() else {
-        return Err("`bench` needs to know what to measure: cargo lab bench kernel, detect or dynamics".into());
+        return Err("`bench` needs to know what to measure: cargo lab bench kernel, detect, classify or dynamics".into());
     };
     if what == "--help" || what == "-h" {
         return Ok(Action::Help(help::BENCH));
@@ -233,12 +250,15 @@ fn parse_bench(words: &[String]) -> Result<Action, String> {
     if what == "detect" {
         return parse_detect(rest);
     }
+    if what == "classify" {
+        return parse_classify(rest);
+    }
     if what == "dynamics" {
         return parse_dynamics(rest);
     }
     if what != "kernel" {
-        let hint = nearest(what, &["kernel", "detect", "dynamics"]);
-        return Err(format!("`bench {what}`: what can be measured is `bench kernel`, `detect` and `dynamics`.{hint}"));
+        let hint = nearest(what, &["kernel", "detect", "classify", "dynamics"]);
+        return Err(format!("`bench {what}`: what can be measured is kernel, detect, classify and dynamics.{hint}"));
     }
     let given = Given::read("bench kernel", rest, &["--drop-caches", "--write"], &["--rounds", "--without"], 0)?;
     if given.help {
@@ -297,6 +317,15 @@ fn parse_dynamics(words: &[String]) -> Result<Action, String> {
     }
     let atomai = given.values("--without").next().is_none();
     Ok(Action::BenchDynamics(Dynamics { atomai, write: given.flag("--write"), seed, movies }))
+}
+
+fn parse_classify(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("bench classify", words, &["--write"], &["--many"], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::BENCH));
+    }
+    let many = given.value("--many").map(|text| number("--many", text, "a whole number")).transpose()?;
+    Ok(Action::BenchClassify(Classify { write: given.flag("--write"), many }))
 }
 
 /// Which names there are is the library's to know.
@@ -472,6 +501,9 @@ mod tests {
         let dynamics = Dynamics { atomai: false, write: true, seed: Some(7), movies: None };
         assert_eq!(dynamics.command(), "cargo lab bench dynamics --seed 7 --without atomai --write");
         assert_eq!(parsed(dynamics.command().trim_start_matches("cargo lab ")), Ok(Action::BenchDynamics(dynamics)));
+        let classify = Classify { write: true, many: Some(0) };
+        assert_eq!(classify.command(), "cargo lab bench classify --many 0 --write");
+        assert_eq!(parsed(classify.command().trim_start_matches("cargo lab ")), Ok(Action::BenchClassify(classify)));
         let line = bench.command();
         assert_eq!(line, "cargo lab bench kernel --rounds 5 --without python --write");
         assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));
@@ -503,6 +535,8 @@ mod tests {
             ("bench detec", "Did you mean `detect`?"),
             ("bench dynamic", "Did you mean `dynamics`?"),
             ("bench dynamics --seed soon", "--seed soon: expected a whole number"),
+            ("bench clasify", "Did you mean `classify`?"),
+            ("bench classify --many all", "--many all: expected a whole number"),
             ("bench detect --seeds 0", "at least 1"),
             ("bench detect --without stock", "expected `peers`"),
             ("bench kernel --rounds 0", "at least once"),

@@ -2,7 +2,7 @@
 //!
 //! What is compared with is installed here, each in an environment of its own; peers/ has the programs that measure.
 
-use crate::args::{Bench, Detect, Dynamics, Peer};
+use crate::args::{Bench, Classify, Detect, Dynamics, Peer};
 use crate::board::Board;
 use crate::jupyter;
 use crate::place::Place;
@@ -18,6 +18,7 @@ use std::process::Command;
 /// The release of evcxr_jupyter that the kernel is compared with.
 const STOCK: &str = "0.22.0";
 const STOCK_ABOUT: &str = "compiling evcxr_jupyter 0.22.0 (once, usually 10 min on 2 cores)";
+const SCIKIT_ABOUT: &str = "downloading scikit-learn and SciPy, 60 MB (once)";
 const PYTHON_ABOUT: &str = "downloading AtomAI and PyTorch, 3 GB (once, usually 3 to 20 min, as fast as your line)";
 
 const DYNAMICS_ABOUT: &str = "downloading trackpy, hmmlearn and what they need, 200 MB (once, usually 1 min)";
@@ -99,6 +100,23 @@ pub fn dynamics(place: &Place, asked: &Dynamics) -> Result<Command, String> {
         "readme": readme(place, asked.write),
     });
     program(place, &environment, "bench_dynamics.py", &folder, &plan)
+}
+
+/// The command that measures how patches are sorted, with a plan of what to run.
+pub fn classify(place: &Place, asked: &Classify) -> Result<Command, String> {
+    let [folder, shared] = folders(place, "classify")?;
+    let board = Board::new();
+    let peers = installed(place, &shared, &board, "scikit-learn", Lock::classify(place), SCIKIT_ABOUT)?;
+    drop(board);
+    let plan = json!({
+        "command": asked.command(),
+        "clone": place.clone,
+        "folder": folder,
+        "rustc": Rust::find(place)?.short(),
+        "many": asked.many.unwrap_or(100_000),
+        "readme": readme(place, asked.write),
+    });
+    program(place, &peers, "bench_classify.py", &folder, &plan)
 }
 
 /// Where a benchmark keeps what it makes, and where all keep what they install; both are made.

@@ -20,6 +20,7 @@ Commands:
   bench kernel      measure the kernel beside a stock Rust kernel and Python's
   bench detect      measure how well defects are found, beside other programs
   bench dynamics    measure tracks and the Markov model, beside other programs
+  bench classify    measure how fast and how well patches are sorted, beside scikit-learn and SciPy
   dataset NAME      make a dataset from its seed
   repl              the prelude in a terminal
   kernel install    put the kernel into your own Jupyter or VS Code (and kernel uninstall)
@@ -92,6 +93,14 @@ others are installed.
   --seed N          of the movies (from the clock, so that none was seen before)
   --movies N        movies of each kind (5)
   --without atomai  leave AtomAI out, which is 3 GB to install
+  --write           put the tables into benches/README.md
+
+Usage: cargo lab bench classify [--many N] [--write]
+
+Sorts the same patches of simulated movies by the library, scikit-learn and SciPy, one after the other, and checks that the
+answers agree. About ten minutes. scikit-learn is installed first, into a folder of its own under the cache folder.
+
+  --many N          patches of the largest set (100000); 0 leaves it out
   --write           put the tables into benches/README.md
 ";
 

@@ -67,6 +67,11 @@ fn act(action: Action) -> Result<bool, String> {
             let mut measure = bench::dynamics(&place, &asked)?;
             Err(process::turn_into(&mut measure))
         }
+        Action::BenchClassify(asked) => {
+            setup::set_up(&place)?;
+            let mut measure = bench::classify(&place, &asked)?;
+            Err(process::turn_into(&mut measure))
+        }
         Action::Dataset { name } => {
             setup::set_up(&place)?;
             Err(process::turn_into(&mut rust::make_dataset(&place, &name)))

@@ -44,6 +44,11 @@ impl Lock {
         Lock { path: place.clone.join("peers/bench_dynamics.txt"), stamp: "atomotion-complete" }
     }
 
+    /// What patches are sorted by beside the library.
+    pub fn classify(place: &Place) -> Lock {
+        Lock { path: place.clone.join("peers/bench_classify.txt"), stamp: "atomotion-complete" }
+    }
+
     /// Eight letters that change with the lock file.
     fn mark(&self) -> Result<String, String> {
         let bytes = fs::read(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))?;
@@ -203,6 +208,7 @@ mod tests {
             "libtorch-cuda.txt",
             "../../peers/requirements.txt",
             "../../peers/bench_dynamics.txt",
+            "../../peers/bench_classify.txt",
         ] {
             let text = fs::read_to_string(folder.join(name)).unwrap();
             let mut entries = text.lines().filter(|line| !line.starts_with(['#', ' ', '-']));

@@ -4,6 +4,7 @@ mod alarms;
 mod areas;
 mod cut;
 mod file;
+mod perfect;
 mod query;
 mod rows;
 

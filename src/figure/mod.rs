@@ -24,6 +24,7 @@ mod coupling;
 mod defects;
 mod drift;
 mod dynamics;
+mod embedding;
 mod film;
 mod font;
 mod kinds;

@@ -18,7 +18,7 @@ pub fn record(
 }
 
 /// Patches of 28 x 28 pixels on W sites, turned into the lattice's frame: those of Mo (or a third of the perfect ones), and
-/// perfect ones with nothing wrong within 0.75 nm.
+/// one in four perfect ones with nothing wrong within 0.75 nm.
 pub fn cut(recording: &Recording, dopants: bool) -> Result<(Defects, Defects), Error> {
     let nm = recording.experiment.imaging.nm_per_px;
     let mut tables = vec![];
@@ -27,6 +27,8 @@ pub fn cut(recording: &Recording, dopants: bool) -> Result<(Defects, Defects), E
         let state = sites.column("state")?.str()?.clone();
         let sublattice = sites.column("sublattice")?.u8()?.clone();
         let (y, x) = (sites.column("ideal_y_px")?.f32()?.clone(), sites.column("ideal_x_px")?.f32()?.clone());
+        let numbers = sites.column("site")?.u32()?.clone();
+        let number = |i: usize| numbers.get(i).unwrap_or(0);
         let n = sites.height();
         let place = |i: usize| (y.get(i).unwrap_or(0.0), x.get(i).unwrap_or(0.0));
         let odd: Vec<usize> = (0..n).filter(|&i| state.get(i) != Some("lattice")).collect();
@@ -40,7 +42,10 @@ pub fn cut(recording: &Recording, dopants: bool) -> Result<(Defects, Defects), E
             .filter(|&i| sublattice.get(i) == Some(0))
             .filter_map(|i| match state.get(i) {
                 Some("Mo_W") => alone(i, true).then_some((i, 1)),
-                Some("lattice") => alone(i, false).then_some((i, u32::from(!dopants && i % 3 == 0))),
+                // One in four: as many as are needed.
+                Some("lattice") if number(i) % 4 == 0 => {
+                    alone(i, false).then_some((i, u32::from(!dopants && number(i) % 3 == 0)))
+                }
                 _ => None,
             })
             .collect();

@@ -17,3 +17,4 @@ pub(crate) mod reduce;
 pub(crate) mod seeding;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tsne;

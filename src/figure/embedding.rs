@@ -27,15 +27,17 @@ impl Embedded {
         }
         let span = (highs[0] - lows[0]).max(highs[1] - lows[1]).max(1e-9);
         let room = (SIDE - PATCH - 8) as f64;
+        let sides = [0, 1].map(|k| ((highs[k] - lows[k]) / span * room) as usize + PATCH + 8);
         let at = |i: usize, k: usize| {
             let middle = 0.5 * (lows[k] + highs[k]);
-            SIDE as f64 / 2.0 + (self.places[[i, k]] - middle) / span * room
+            sides[k] as f64 / 2.0 + (self.places[[i, k]] - middle) / span * room
         };
         let class = self.defects.table().column("class").and_then(|c| c.u32().cloned()).ok();
         let colour = |i: usize| class.as_ref().and_then(|c| c.get(i)).map_or(PLAIN, |c| class_colour(c as usize));
         let range = contrast(self.defects.patches().iter().copied());
         // The paper is as bright as the brightest pixel.
-        let mut tile = Tile::new(Array2::from_elem((SIDE, SIDE), range.1), format!("{} patches", self.defects.len()));
+        let mut tile =
+            Tile::new(Array2::from_elem((sides[0], sides[1]), range.1), format!("{} patches", self.defects.len()));
         tile.range = range;
         let mut drawn: Vec<(f64, f64)> = vec![];
         for i in 0..self.defects.len() {
@@ -52,6 +54,11 @@ impl Embedded {
                 _ => tile.marks.push(mark(1.2)),
             }
         }
+        // A dot on a patch would hide it.
+        let half = PATCH as f64 / 2.0 + 2.0;
+        tile.marks.retain(|m| {
+            drawn.iter().all(|d| (d.0 - f64::from(m.y)).abs() > half || (d.1 - f64::from(m.x)).abs() > half)
+        });
         let seen: std::collections::BTreeSet<u32> = class.iter().flat_map(|c| c.iter().flatten()).collect();
         let legend = seen.into_iter().map(|c| (class_colour(c as usize), format!("class {c}"))).collect();
         let tiles = Tiles { tiles: vec![tile], columns: 1, side: SIDE as f64, colours: ColourMap::Grey, legend };

@@ -24,31 +24,30 @@ impl Columns {
     /// heavy ones. `error` is the standard error of a pixel.
     pub(super) fn fit(image: &Array2<f32>, error: f32) -> Result<Columns> {
         let mut at = Columns::of_peaks(image)?.refined(image);
-        for _ in 0..3 {
-            let rest = image - &at.image(image.dim()).mapv(|v| v as f32);
-            let highest = at.columns.iter().map(|c| c[0]).fold(0.0, f64::max);
-            let least = (LEAST * highest).max(6.0 * f64::from(error));
-            let apart = at.shared[1] * 2.0;
-            let new: Vec<[f64; 3]> = super::super::features::peaks(&rest, 1.0)
-                .into_iter()
-                .map(|(y, x)| (f64::from(y), f64::from(x)))
-                .filter(|&(y, x)| at.columns.iter().all(|c| (c[1] - y).hypot(c[2] - x) > apart))
-                .map(|(y, x)| [f64::from(crate::movie::sample(&rest, y, x)), y, x])
-                .filter(|c| c[0] > least)
-                .collect();
-            if new.is_empty() {
-                break;
-            }
-            at.columns.extend(new);
-            at = at.refined(image);
-        }
         for _ in 0..6 {
             at.beyond = at.continued(image.dim());
-            // Without those beyond, the tails had no good fit to start from.
+            // Without those beyond, or with light ones taken for tails, the tails had no good fit to start from.
             (at.shared[2], at.shared[3]) = (2.2 * at.shared[1], 0.1);
             at = at.refined(image);
+            at.columns.extend(at.missing(image, error));
         }
+        at = at.refined(image);
         Ok(at)
+    }
+
+    /// Columns that stand out where those that are known are taken away.
+    fn missing(&self, image: &Array2<f32>, error: f32) -> Vec<[f64; 3]> {
+        let rest = image - &self.image(image.dim()).mapv(|v| v as f32);
+        let highest = self.columns.iter().map(|c| c[0]).fold(0.0, f64::max);
+        let least = (LEAST * highest).max(6.0 * f64::from(error));
+        let apart = self.shared[1] * 2.0;
+        super::super::features::peaks(&rest, 1.0)
+            .into_iter()
+            .map(|(y, x)| (f64::from(y), f64::from(x)))
+            .filter(|&(y, x)| self.columns.iter().all(|c| (c[1] - y).hypot(c[2] - x) > apart))
+            .map(|(y, x)| [f64::from(crate::movie::sample(&rest, y, x)), y, x])
+            .filter(|c| c[0] > least)
+            .collect()
     }
 
     /// The columns found, repeated by the steps from each to its nearest like ones, as far as lies just beyond the border.
@@ -355,6 +354,52 @@ mod tests {
                 assert!((along - expected).abs() < 0.01, "{i}: {along} {expected}");
                 if r < 1.0 {
                     assert!((heights[[0, i]] - (dark - 1.0)).abs() < 0.15, "{}", heights[[0, i]]);
+                }
+            }
+        }
+    }
+
+    /// Light columns in the tails of heavy ones, as in WS2: all whole ones are found, and a darker middle moves none.
+    #[test]
+    fn light_columns_are_found() {
+        let cell = |dark: f64, by: f64| {
+            let mut columns = vec![];
+            for v in -3..=3 {
+                for u in -3..=3 {
+                    let (u, v) = (f64::from(u), f64::from(v));
+                    let at = |u: f64, v: f64| (13.6 + 8.66 * v, 13.4 + 10.0 * (u + 0.5 * v));
+                    let (y, x) = at(u, v);
+                    columns.push([if (u, v) == (0.0, 0.0) { dark } else { 1.0 }, y, x]);
+                    let (y, x) = at(u + 1.0 / 3.0, v + 1.0 / 3.0);
+                    let (dy, dx) = (y - 13.6, x - 13.4);
+                    let r = dy.hypot(dx);
+                    let by = if r < 6.5 { by / r } else { 0.0 };
+                    columns.push([0.15, y + by * dy, x + by * dx]);
+                }
+            }
+            Columns { shared: [0.3, 1.85, 3.66, 0.156], columns, beyond: vec![] }.image((28, 28)).mapv(|v| v as f32)
+        };
+        let perfect = cell(1.0, 0.0);
+        let fitted = Columns::fit(&perfect, 0.0).unwrap();
+        let inner = fitted.inner((28, 28));
+        println!("{:?} {:?} {:?}", fitted.shared, fitted.columns, fitted.beyond.len());
+        let light = inner.iter().filter(|&&i| fitted.columns[i][0] < 0.5).count();
+        assert!(light >= 3 && inner.len() - light >= 7, "{light} of {}: {fitted:?}", inner.len());
+        let each = |image: &Array2<f32>| {
+            fitted.each(image.view().into_shape_with_order((1, 784)).unwrap(), (28, 28)).unwrap().0
+        };
+        let none = each(&perfect);
+        for by in [0.0, -0.06] {
+            let found = each(&cell(0.38, by)) - &none;
+            for &i in &inner {
+                let [height, y, x] = fitted.columns[i];
+                let (dy, dx) = (y - 13.6, x - 13.4);
+                let r = dy.hypot(dx);
+                if r > 1.0 {
+                    let along = (found[[0, 2 * i]] * dy + found[[0, 2 * i + 1]] * dx) / r;
+                    println!("{height:.3} {r:.2} {along:.4}");
+                    let expected = if r < 6.5 { by } else { 0.0 };
+                    assert!((along - expected).abs() < 0.012, "{i} at {r}: {along}, not {expected}");
                 }
             }
         }

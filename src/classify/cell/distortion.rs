@@ -37,8 +37,8 @@ pub struct Distortion {
     /// Sites of the species. Cells of one site in many frames are no independent witnesses, so that all errors here come from
     /// how sites differ.
     pub sites: usize,
-    /// How often sites exchanged with perfect ones give displacements as large as these (permutation test of their sum of
-    /// squares, each in units of its variance).
+    /// How often sites exchanged with perfect ones give displacements of the nearest shell as large as these (permutation test of
+    /// their sum of squares, each in units of its variance).
     pub p_value: f64,
     /// Whether the displacements are significant.
     pub claimed: bool,
@@ -92,7 +92,11 @@ pub(super) fn compare(options: &UnitCells, ours: Cells, theirs: &Cells) -> Resul
     let sites = ours.groups.len();
     let error = student(sites as f64 - 1.0) * direction.dot(&covariance.dot(&direction)).sqrt();
     let mut rng = ChaCha8Rng::seed_from_u64(seeded("UnitCells", options.seed));
-    let p_value = exchanged(&us.sums, &them.sums, options.draws, &mut rng)?;
+    // Relaxation is local: columns farther off would only add their noise.
+    let shell: Vec<usize> =
+        (0..direction.len()).filter(|k| (0..2).any(|axis| direction[2 * (k / 2) + axis] != 0.0)).collect();
+    let near = |set: &Measured, groups: &Groups| Sums::of(set.places.select(Axis(1), &shell).view(), groups);
+    let p_value = exchanged(&near(&us, &ours.groups), &near(&them, &theirs.groups), options.draws, &mut rng)?;
     let single = |z: &Array2<f64>| z.mapv(|v| v as f32);
     let (data, null) = (single(&us.places), single(&them.places));
     let modes = modes((data.view(), &ours.groups), Some((null.view(), &theirs.groups)), options, (inner.len(), 2))?;

@@ -12,6 +12,8 @@ fn main() {
         println!("cargo:warning=libtorch is not set up: run `cargo lab setup` in the project's folder");
     }
     println!("cargo:rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+    // The library lies beside the program `atomotion`, wherever cargo puts both.
+    println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN");
     println!("cargo:rustc-env=ATOMOTION_LIBTORCH={}", version_of(Path::new(&libtorch)));
     // Rust hides C symbols that it does not know by name, and torch-sys links libtch without names. Notebook cells that
     // use tch's generic functions need them, from one copy: tch keeps its last error in it.

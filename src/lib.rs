@@ -11,6 +11,7 @@
 //! - [`dynamics`]: tracks, concentrations, diffusion, and who keeps company with whom
 //! - [`markov`]: what may follow what, and noisy evidence read in its light
 //! - [`figure`]: how all of that is drawn
+//! - [`analysis`]: all of it in one call, with a folder of results
 //! - [`prelude`]: the names that a notebook cell sees
 //!
 //! ```
@@ -25,6 +26,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod analysis;
 #[doc(hidden)]
 pub mod cell;
 pub mod classify;

@@ -1,5 +1,6 @@
 //! The names that a notebook cell sees: `use atomotion::prelude::*;`, which the kernel has done before the first cell.
 
+pub use crate::analysis::{Analysis, Material, Results, comparable_patches, perfect_cells};
 pub use crate::classify::{
     Classes, Components, Covariance, CrossValidated, Dendrogram, Density, Distortion, Embedded, Embedding, Features,
     GaussianMixture, Hierarchy, HowMany, Ica, KMeans, Linkage, Motifs, Nmf, NumberOfClasses, Pca, PointGroup, UnitCell,

@@ -4,6 +4,8 @@ A cell fails by an error, by the kernel's death or by running too long. A cell t
 """
 
 import argparse
+import hashlib
+import json
 import os
 import re
 import signal
@@ -108,6 +110,19 @@ def write(path, text):
     print(f"  wrote {path}", flush=True)
 
 
+def add_to_manifest(folder, names):
+    """Lists what was written here in the manifest that the notebook left in the same folder, where it left one."""
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for name in names:
+            data = (folder / name).read_bytes()
+            manifest["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    except (OSError, ValueError, KeyError):
+        return
+    write(path, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
 def main():
     options = arguments()
     # An end asked for from outside must end the kernel as well.
@@ -125,6 +140,8 @@ def main():
     write(out / f"{name}.executed.ipynb", nbformat.writes(notebook))
     page, _ = HTMLExporter().from_notebook_node(notebook, resources={"metadata": {"name": name}})
     write(out / f"{name}.html", page)
+    if os.environ.get("ATOMOTION_OUT"):
+        add_to_manifest(out, [f"{name}.executed.ipynb", f"{name}.html"])
     print(f"  {'all cells ran' if well else 'failed'} in {time.monotonic() - started:.1f} s", flush=True)
     return 0 if well else 1
 

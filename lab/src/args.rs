@@ -7,13 +7,22 @@ use std::path::PathBuf;
 pub enum Action {
     Open(Open),
     SetUp,
-    Test { full: bool },
+    Test {
+        full: bool,
+    },
     Run(Run),
+    /// What `atomotion analyse` is started with.
+    Analyse(Vec<String>),
+    Docs {
+        out: Option<PathBuf>,
+    },
     BenchKernel(Bench),
     BenchDetect(Detect),
     BenchDynamics(Dynamics),
     BenchClassify(Classify),
-    Dataset { name: String },
+    Dataset {
+        name: String,
+    },
     Repl,
     KernelInstall(Destination),
     KernelUninstall(Destination),
@@ -25,6 +34,8 @@ pub enum Action {
 pub struct Run {
     pub notebook: PathBuf,
     pub out: Option<PathBuf>,
+    /// A movie's path, or the name of a dataset, for the notebook to work on.
+    pub movie: Option<String>,
     pub timeout_s: u64,
 }
 
@@ -180,6 +191,8 @@ pub fn parse(words: &[String]) -> Result<Action, String> {
         "setup" => plain("setup", rest, help::SETUP, Action::SetUp),
         "test" => parse_test(rest),
         "run" => parse_run(rest),
+        "analyse" => Ok(parse_analyse(rest)),
+        "docs" => parse_docs(rest),
         "bench" => parse_bench(rest),
         "dataset" => parse_dataset(rest),
         "repl" => plain("repl", rest, help::REPL, Action::Repl),
@@ -187,8 +200,9 @@ pub fn parse(words: &[String]) -> Result<Action, String> {
         "doctor" => plain("doctor", rest, help::DOCTOR, Action::Doctor),
         "help" => parse_help(rest),
         other => {
-            let known = ["setup", "test", "run", "bench", "dataset", "repl", "kernel", "doctor", "help"];
-            let hint = nearest(other, &known);
+            const KNOWN: [&str; 11] =
+                ["setup", "test", "run", "analyse", "docs", "bench", "dataset", "repl", "kernel", "doctor", "help"];
+            let hint = nearest(other, &KNOWN);
             Err(format!("there is no command `{other}`.{hint} `cargo lab --help` lists them."))
         }
     }
@@ -220,14 +234,14 @@ fn parse_test(words: &[String]) -> Result<Action, String> {
 }
 
 fn parse_run(words: &[String]) -> Result<Action, String> {
-    let given = Given::read("run", words, &[], &["--out", "--timeout"], 1)?;
+    let given = Given::read("run", words, &[], &["--out", "--movie", "--timeout"], 1)?;
     if given.help {
         return Ok(Action::Help(help::RUN));
     }
     let notebook = given
         .positional
         .first()
-        .ok_or("`run` needs a notebook: cargo lab run notebooks/NAME.ipynb [--out DIR] [--timeout S]")?;
+        .ok_or("`run` needs a notebook: cargo lab run notebooks/NAME.ipynb [--movie PATH] [--out DIR] [--timeout S]")?;
     let timeout = given.value("--timeout");
     let timeout_s = timeout.map(|text| number("--timeout", text, "seconds, a whole number")).transpose()?;
     if timeout_s == Some(0) {
@@ -236,8 +250,23 @@ fn parse_run(words: &[String]) -> Result<Action, String> {
     Ok(Action::Run(Run {
         notebook: notebook.into(),
         out: given.value("--out").map(PathBuf::from),
+        movie: given.value("--movie").map(String::from),
         timeout_s: timeout_s.unwrap_or(CELL_TIMEOUT_S),
     }))
+}
+
+/// The options are the program's own to read, once it is built; its help is known before.
+fn parse_analyse(words: &[String]) -> Action {
+    let help = words.is_empty() || words.iter().any(|word| word == "--help" || word == "-h");
+    if help { Action::Help(help::ANALYSE) } else { Action::Analyse(words.to_vec()) }
+}
+
+fn parse_docs(words: &[String]) -> Result<Action, String> {
+    let given = Given::read("docs", words, &[], &["--out"], 0)?;
+    if given.help {
+        return Ok(Action::Help(help::DOCS));
+    }
+    Ok(Action::Docs { out: given.value("--out").map(PathBuf::from) })
 }
 
 fn parse_bench(words: &[String]) -> Result<Action, String> {
@@ -372,6 +401,8 @@ fn parse_help(words: &[String]) -> Result<Action, String> {
         Some("setup") => help::SETUP,
         Some("test") => help::TEST,
         Some("run") => help::RUN,
+        Some("analyse") => help::ANALYSE,
+        Some("docs") => help::DOCS,
         Some("bench") => help::BENCH,
         Some("dataset") => help::DATASET,
         Some("repl") => help::REPL,
@@ -509,8 +540,11 @@ mod tests {
         assert_eq!(parsed(line.trim_start_matches("cargo lab ")), Ok(Action::BenchKernel(bench)));
         assert_eq!(parsed("dataset ws2-beam"), Ok(Action::Dataset { name: "ws2-beam".into() }));
         assert_eq!(parsed("test --full"), Ok(Action::Test { full: true }));
-        let run = Run { notebook: "a.ipynb".into(), out: Some("x".into()), timeout_s: 5 };
-        assert_eq!(parsed("run --out x a.ipynb --timeout 5"), Ok(Action::Run(run)));
+        let run = Run { notebook: "a.ipynb".into(), out: Some("x".into()), movie: Some("m".into()), timeout_s: 5 };
+        assert_eq!(parsed("run --out x a.ipynb --movie m --timeout 5"), Ok(Action::Run(run)));
+        assert_eq!(parsed("analyse m --seed 3"), Ok(Action::Analyse(vec!["m".into(), "--seed".into(), "3".into()])));
+        assert_eq!(parsed("analyse --help"), Ok(Action::Help(help::ANALYSE)));
+        assert_eq!(parsed("docs --out x"), Ok(Action::Docs { out: Some("x".into()) }));
         assert_eq!(parsed("kernel install"), Ok(Action::KernelInstall(Destination::User)));
         assert_eq!(
             parsed("kernel uninstall --prefix /p"),

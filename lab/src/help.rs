@@ -16,7 +16,9 @@ then opens JupyterLab on notebooks/ with the kernel \"Rust (Atomotion)\". Ctrl-C
 Commands:
   setup             set up whatever is missing, and nothing else
   test [--full]     set up, then check and test everything, notebooks included
+  analyse PATH      from your movie to a folder of figures and tables, without a notebook
   run NOTEBOOK      execute one notebook without a browser
+  docs              the documentation as a site: notebooks and every public item
   bench kernel      measure the kernel beside a stock Rust kernel and Python's
   bench detect      measure how well defects are found, beside other programs
   bench dynamics    measure tracks and the Markov model, beside other programs
@@ -50,13 +52,45 @@ Jupyter. Goes on after a failure, ends with the time of each part, what was skip
 ";
 
 pub const RUN: &str = "\
-Usage: cargo lab run NOTEBOOK [--out DIR] [--timeout S]
+Usage: cargo lab run NOTEBOOK [--movie PATH] [--out DIR] [--timeout S]
 
 Executes a notebook without a browser and writes NAME.executed.ipynb and NAME.html beside it. The notebook itself
 is not changed. Fails if a cell fails or runs longer than the limit.
 
+  --movie PATH      let it work on another movie, or on the project's of that name (sets ATOMOTION_MOVIE): for
+                    notebooks/paper-figures.ipynb and notebooks/your-own-data.ipynb. All that it gives then goes to
+                    results/NAME of the movie, or to --out: figures, tables, the executed notebook, its page, a manifest
   --out DIR         write the results there
   --timeout S       seconds each cell may take (600)
+";
+
+pub const ANALYSE: &str = "\
+Usage: cargo lab analyse PATH [options]
+
+Sets up what is missing, then runs `atomotion analyse PATH`: finds the defects of a movie, sorts them, follows them, and
+writes a folder of figures, tables and a report to open in a browser. Ctrl-C stops it; the same command goes on where it
+was. PATH is a file, a folder of images, a pattern in quotes, or ws2-tiny, ws2-beam or ws2-beam-recorded.
+
+  --out FOLDER        where the results go (results/NAME of the movie)
+  --material NAME     ws2, mos2 or graphene: classes get the names of its defects, and transitions its physics
+  --nm-per-px NUMBER  the scale, where the file has none or a wrong one
+  --s-per-frame NUM   seconds from one frame to the next, likewise
+  --dataset NAME      which dataset of a file that holds several
+  --threshold NUMBER  how many standard deviations of the noise a label stands out by (4.5)
+  --probability P     probability from which on a place counts as a defect (0.2)
+  --steps N           steps of the training (400: about a minute on two cores)
+  --classes N         how many classes the defects are sorted into (6)
+  --seed N            seed of every random step (1)
+";
+
+pub const DOCS: &str = "\
+Usage: cargo lab docs [--out DIR]
+
+Builds the documentation as a site that opens without a server: a front page, every notebook, a page for users of
+AtomAI, trackpy and scikit-learn, and every public item of the library. Notebooks show what they gave in the last
+`cargo lab test`, else what is stored in them.
+
+  --out DIR         write it there (.atomotion/site)
 ";
 
 pub const BENCH: &str = "\

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod board;
+mod docs;
 mod doctor;
 mod help;
 mod jupyter;
@@ -51,6 +52,14 @@ fn act(action: Action) -> Result<bool, String> {
         Action::Run(run) => {
             let environment = setup::set_up(&place)?;
             Err(process::turn_into(&mut notebook::command(&place, &environment, &run)))
+        }
+        Action::Analyse(words) => {
+            setup::set_up(&place)?;
+            Err(process::turn_into(process::command(place.built("atomotion")).arg("analyse").args(words)))
+        }
+        Action::Docs { out } => {
+            let environment = setup::set_up(&place)?;
+            docs::build(&place, &environment, out)
         }
         Action::BenchKernel(asked) => {
             let environment = setup::set_up(&place)?;

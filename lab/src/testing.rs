@@ -101,7 +101,7 @@ impl Session<'_> {
         }
         for path in found {
             let shown = path.strip_prefix(&self.place.clone).unwrap_or(&path).display().to_string();
-            let run = Run { notebook: path, out: Some(folder.to_path_buf()), timeout_s: CELL_TIMEOUT_S };
+            let run = Run { notebook: path, out: Some(folder.to_path_buf()), movie: None, timeout_s: CELL_TIMEOUT_S };
             let mut command = notebook::command(self.place, environment, &run);
             self.check(&shown, self.prepared(&mut command));
         }

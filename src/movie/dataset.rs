@@ -73,6 +73,27 @@ impl Movie {
         let calibration = Calibration::new(dataset.nm_per_px, dataset.s_per_frame)?;
         Ok(Movie::open(path)?.with_calibration(calibration).with_metadata(metadata).with_name(name))
     }
+
+    /// The movie that a notebook works on: the one that `ATOMOTION_MOVIE` names (a path, or a dataset's name), else this
+    /// dataset. `cargo lab run NOTEBOOK --movie PATH` sets it; `ATOMOTION_MOVIE=ws2-tiny` makes every notebook quick.
+    ///
+    /// ```
+    /// use atomotion::prelude::*;
+    /// let movie = Movie::of_notebook("ws2-tiny")?;
+    /// println!("{}", movie.name());
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Movie::open`] and [`Movie::dataset`].
+    pub fn of_notebook(usual: &str) -> Result<Movie> {
+        let named = std::env::var("ATOMOTION_MOVIE").ok().filter(|name| !name.is_empty());
+        let name = named.as_deref().unwrap_or(usual);
+        if !Path::new(name).exists() && datasets()?.contains_key(name) {
+            return Movie::dataset(name);
+        }
+        Movie::open(name)
+    }
 }
 
 /// Every defect of every frame of a dataset; [`Recording`](crate::simulate::Recording) explains the columns.

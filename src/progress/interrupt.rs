@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// The shared bytes, where the kernel told of them: whether to stop, and how many seconds the work at hand has been
@@ -23,13 +23,30 @@ fn shared() -> Option<&'static [AtomicU8; 2]> {
 
 /// Whether the user has asked for the cell to stop. Costs next to nothing: ask as often as you like.
 ///
-/// Outside a notebook nobody asks, and the answer is no.
+/// Outside a notebook nobody asks, and the answer is no, unless the program called [`stop_on_ctrl_c`].
 #[must_use]
 pub fn interrupted() -> bool {
-    shared().is_some_and(|[stop, patience]| {
-        note_pace(patience);
-        stop.load(Ordering::Relaxed) != 0
-    })
+    CTRL_C.load(Ordering::Relaxed)
+        || shared().is_some_and(|[stop, patience]| {
+            note_pace(patience);
+            stop.load(Ordering::Relaxed) != 0
+        })
+}
+
+/// Whether Ctrl-C was pressed in a program that called [`stop_on_ctrl_c`].
+static CTRL_C: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C in a terminal end long work as a notebook's stop button does: in order, with what it has kept. A second
+/// Ctrl-C ends the process at once. For programs of their own, such as `atomotion`; a kernel does this another way.
+pub fn stop_on_ctrl_c() {
+    extern "C" fn note(signal: libc::c_int) {
+        CTRL_C.store(true, Ordering::Relaxed);
+        // SAFETY: setting a signal back to its default is allowed in a handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let note: extern "C" fn(libc::c_int) = note;
+    // SAFETY: the handler touches an atomic alone, and is a function of the type that a handler has.
+    unsafe { libc::signal(libc::SIGINT, note as libc::sighandler_t) };
 }
 
 /// When work last told how long its steps take, in milliseconds of this process.

@@ -17,7 +17,7 @@ mod live;
 mod words;
 
 pub(crate) use interrupt::{EARLIER, cell_begins, stop_if_asked};
-pub use interrupt::{check, interrupted};
+pub use interrupt::{check, interrupted, stop_on_ctrl_c};
 
 use crate::show::emit_updating;
 use std::io::{IsTerminal, Write};

@@ -1,0 +1,171 @@
+//! What the classes of a movie are called: by a simulated movie of the same material, scale and orientation.
+
+use crate::classify::{Classes, GaussianMixture, Motifs, Naming};
+use crate::defects::{Cut, Defects};
+use crate::detect::Lattice;
+use crate::error::{Error, Result};
+use crate::movie::{Movie, Normalise};
+use crate::simulate::{Composition, Experiment, Imaging, Matter};
+use polars::prelude::{NamedFrom, Series};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A material whose defects the library knows by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Material {
+    /// Mo-doped WS2.
+    Ws2,
+    /// W-doped MoS2.
+    Mos2,
+    /// Graphene with Si.
+    Graphene,
+}
+
+impl Material {
+    /// All, with the names they are asked for by.
+    pub const ALL: [(&'static str, Material); 3] =
+        [("ws2", Material::Ws2), ("mos2", Material::Mos2), ("graphene", Material::Graphene)];
+
+    /// The specimen and what the beam does to it.
+    #[must_use]
+    pub fn matter(self) -> Matter {
+        match self {
+            Material::Ws2 => Matter::ws2(),
+            Material::Mos2 => Matter::mos2(),
+            Material::Graphene => Matter::graphene(),
+        }
+    }
+}
+
+/// Side of a patch, in lattice periods: the defect, its neighbours, and theirs.
+const PERIODS: f64 = 3.2;
+/// A motif is the mean of so many simulated patches, at least.
+const FEWEST: usize = 12;
+
+/// Patches that are alike for every movie: frames on a common scale of brightness, 3.2 lattice periods wide.
+///
+/// ```no_run
+/// use atomotion::prelude::*;
+/// # fn main() -> atomotion::Result<()> {
+/// let movie = Movie::open("movie.dm4")?;
+/// let lattice = Lattice::find(&movie.frame(0)?.data)?;
+/// let defects = Detector::load("detector.safetensors")?.find(&movie)?;
+/// let classes = GaussianMixture::new(6).fit(&comparable_patches(&defects, &movie, &lattice)?)?;
+/// let named = Material::Ws2.name(&classes, &movie, &lattice, 1)?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// As [`Defects::recut`].
+pub fn comparable_patches(defects: &Defects, movie: &Movie, lattice: &Lattice) -> Result<Defects> {
+    defects.recut(&movie.normalise(&Normalise::default())?, &cut(movie, lattice))
+}
+
+/// How [`comparable_patches`] cuts.
+pub(super) fn cut(movie: &Movie, lattice: &Lattice) -> Cut {
+    Cut::default().with_side_nm(Some(movie.calibration().to_nm(PERIODS * lattice.period_px)))
+}
+
+/// Sorts the defects, fewer classes where there are few defects, and gives every class a name: a species of the material,
+/// else "class 0" and so on.
+pub(super) fn sorted(
+    defects: &Defects,
+    classes: usize,
+    material: Option<Material>,
+    movie: &Movie,
+    lattice: &Lattice,
+    seed: u64,
+) -> Result<Classes> {
+    const PER_CLASS: usize = 8;
+    let most = (defects.len() / PER_CLASS).max(1);
+    let mixture = GaussianMixture::new(classes.min(most)).with_seed(seed);
+    let mixture = mixture.clone().with_components(mixture.components.min(defects.len() / 2).max(1));
+    let sorted = mixture.fit(defects)?;
+    match material {
+        Some(material) => material.name(&sorted, movie, lattice, seed),
+        None => (0..sorted.len()).try_fold(sorted, |all, c| all.named(c as u32, &format!("class {c}"))),
+    }
+}
+
+impl Material {
+    /// Names classes of this material's defects by a simulated movie of the same scale and orientation, whose every defect
+    /// is known: each class gets the state whose mean patch is most like its own, orientations not told apart
+    /// (`Mo_W+V_S`). A class of false detections gets a name as well: look at the likeness.
+    ///
+    /// The patches must be those of [`comparable_patches`], which shows what to do.
+    ///
+    /// # Errors
+    /// If the movie's scale cannot be right for this material, or the user asked to stop.
+    pub fn name(self, classes: &Classes, movie: &Movie, lattice: &Lattice, seed: u64) -> Result<Classes> {
+        // The lattice looks the same after a turn by 60 degrees; which sublattice is which decides how well motifs fit.
+        let [y, x] = lattice.basis_px[0];
+        let angle = y.atan2(x).to_degrees();
+        let mut best: Option<(f64, Classes)> = None;
+        for turn in [0.0, 60.0] {
+            let named = classes.name_classes(&motifs(self, movie, lattice, angle + turn, seed)?, seed)?;
+            let fit = |(name, n): (&Option<Naming>, &usize)| {
+                name.as_ref().map_or(0.0, |name| name.likeness.max(-1.0) * *n as f64)
+            };
+            let fits: f64 = named.species.iter().zip(&named.counts).map(fit).sum();
+            if best.as_ref().is_none_or(|(other, _)| fits > *other) {
+                best = Some((fits, named));
+            }
+        }
+        best.map(|(_, named)| named).ok_or_else(|| Error::data("no orientation was tried"))
+    }
+}
+
+/// Mean patches of every state of a simulated movie with this scale and rotation, of many counts.
+fn motifs(material: Material, movie: &Movie, lattice: &Lattice, rotation_deg: f64, seed: u64) -> Result<Motifs> {
+    let mut matter = material.matter();
+    matter.crystal.rotation_deg = rotation_deg;
+    matter.composition = Composition { dopant: 0.04, single: 0.02, double: 0.01, ..matter.composition };
+    let nm_per_px = movie.calibration().nm_per_px;
+    let imaging = Imaging::clean()
+        .with_nm_per_px(nm_per_px)
+        .with_size_px(((8.0 / nm_per_px) as usize).clamp(128, 512))
+        .with_s_per_frame(20.0)
+        .with_counts_at_w(1000.0);
+    let experiment = Experiment::ws2().with_matter(matter).with_imaging(imaging).with_frames(6);
+    let recording = experiment.simulate(seed)?;
+    let truth = lumped(&recording.truth)?;
+    let side = recording.movie.height() as f32;
+    let edge = 0.5 * PERIODS as f32 * lattice.period_px as f32;
+    let (y, x) = (truth.column("y_px")?.f32()?, truth.column("x_px")?.f32()?);
+    let inside = |v: Option<f32>| v.is_some_and(|v| v > edge && v < side - edge);
+    let keep: Vec<bool> = y.iter().zip(x.iter()).map(|(y, x)| inside(y) && inside(x)).collect();
+    let scaled = recording.movie.normalise(&Normalise::default())?;
+    let all = Defects::at_truth(&scaled, &truth, &cut(movie, lattice))?.filter(&keep)?;
+    let mut motifs = Motifs::of(&all, "state")?;
+    motifs.motifs.retain(|motif| motif.patches >= FEWEST);
+    if motifs.motifs.is_empty() {
+        return Err(Error::data("the simulated movie that names defects is too small: give --nm-per-px correctly"));
+    }
+    Ok(motifs)
+}
+
+/// The truth with states whose orientations are not told apart: `Mo_W+V_S`, not `Mo_W+V_S/1`.
+fn lumped(truth: &polars::prelude::DataFrame) -> Result<polars::prelude::DataFrame> {
+    let states = truth.column("state")?.str()?;
+    let plain = |state: Option<&str>| {
+        state.map(|s| s.split_once('/').map_or(s, |(name, _)| name).trim_end_matches('\'').to_owned())
+    };
+    let names: Vec<Option<String>> = states.iter().map(plain).collect();
+    let mut truth = truth.clone();
+    truth.with_column(Series::new("state".into(), names).into())?;
+    Ok(truth)
+}
+
+/// The names of the kinds, the commonest first, with how many defects there are of each.
+pub(super) fn commonest(classes: &Classes) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, n) in classes.species.iter().zip(&classes.counts) {
+        if let Some(name) = name {
+            *counts.entry(&name.species).or_default() += n;
+        }
+    }
+    let mut kinds: Vec<(String, usize)> = counts.into_iter().map(|(k, n)| (k.to_owned(), n)).collect();
+    kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    kinds
+}

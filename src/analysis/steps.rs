@@ -1,0 +1,230 @@
+//! The steps of an analysis, each with what it adds to the results.
+
+use super::keep::Kept;
+use super::{Analysis, Results, kinds, perfect_cells};
+use crate::classify::{Classes, Linkage, UnitCells};
+use crate::defects::Defects;
+use crate::detect::{Lattice, PeriodicityBreak};
+use crate::dynamics::{Concentration, Coupling, Hopping, Linker, Motion, Tracks};
+use crate::error::{Error, Result};
+use crate::markov::{Estimation, Physics, Sequences, States};
+use crate::movie::Movie;
+use std::path::Path;
+
+/// What the steps after the search share.
+struct Found<'a> {
+    movie: &'a Movie,
+    lattice: Lattice,
+    classes: Classes,
+    /// Names of the kinds, the commonest first, and their numbers.
+    kinds: Vec<(String, usize)>,
+    analysis: &'a Analysis,
+}
+
+pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut dyn FnMut(&str)) -> Result<Results> {
+    say("reading the movie");
+    let kept = Kept::begin(folder, analysis, movie)?;
+    let mut results = Results::create(folder, &format!("Analysis of {}", movie.name()))?;
+    results.described(kept.input.clone());
+    results.options(serde_json::to_value(analysis).map_err(|e| Error::data(e.to_string()))?);
+    results.heading("The movie and its labels");
+    results.figure("movie", "First, middle and last frame.", &movie.figure()?)?;
+
+    say("labels: what breaks the lattice of frame 0");
+    let first = movie.frame(0)?;
+    let labels = PeriodicityBreak::default().with_threshold(analysis.threshold).label(&first)?;
+    results.words(format!("{labels:?}"));
+    results.figure("labels", "Labels of frame 0: what stands out of its lattice.", &labels.figure())?;
+    say(&format!("  {} labels; noise alone would give {:.1}", labels.len(), labels.expected_false));
+
+    say("training, or what is left of it");
+    let detector = kept.detector(&labels, analysis)?;
+    results.figure("training", "Loss of the training.", &detector.figure())?;
+
+    say("finding the defects of every frame");
+    let defects = kept.defects(&detector, movie, analysis)?;
+    kept.files().iter().for_each(|file| results.other(file));
+    results.heading("Defects");
+    results.words(defects.summary());
+    say(&format!("  {}", defects.summary()));
+    results.table("defects", "Every defect.", defects.table())?;
+    if defects.is_empty() {
+        results.words("Nothing was found, so that there is nothing to sort and to follow.");
+        results.finish()?;
+        return Ok(results);
+    }
+    results.figure("counts", "Defects in each frame.", &defects.counts_figure()?)?;
+    if let Some(areas) = defects.areas() {
+        results.figure("areas", "Area that is no lattice any more.", &areas.figure())?;
+        results.table("areas", "Lattice, holes and amorphous area of each frame.", &areas.table()?)?;
+    }
+
+    say("sorting them into classes");
+    let lattice = labels.lattice.clone();
+    let patches = kinds::comparable_patches(&defects, movie, &lattice)?;
+    let classes = kinds::sorted(&patches, analysis.classes, analysis.material, movie, &lattice, analysis.seed)?;
+    let kinds = kinds::commonest(&classes);
+    let found = Found { movie, lattice, classes, kinds, analysis };
+    add_classes(&mut results, &found, &patches)?;
+
+    say("concentrations");
+    attempt(&mut results, say, "Concentrations", |results| concentrations(results, &found))?;
+    say("tracks, diffusion and hops");
+    let tracks = attempt(&mut results, say, "Tracks", |results| tracks(results, &found))?;
+    if let Some(tracks) = tracks {
+        attempt(&mut results, say, "Diffusion", |results| diffusion(results, &found, &tracks))?;
+        attempt(&mut results, say, "Hops", |results| hops(results, &found, &tracks))?;
+        say("coupling");
+        attempt(&mut results, say, "Coupling", |results| coupling(results, &found, &tracks))?;
+        say("transitions");
+        attempt(&mut results, say, "Transitions", |results| transitions(results, &found, &tracks))?;
+    }
+    say("the average cell");
+    attempt(&mut results, say, "The average cell", |results| cell(results, &found))?;
+    results.finish()?;
+    Ok(results)
+}
+
+/// One step. Data that do not suffice for it are no failure of the rest: the report says what was not done, and why.
+fn attempt<T>(
+    results: &mut Results,
+    say: &mut dyn FnMut(&str),
+    what: &str,
+    step: impl FnOnce(&mut Results) -> Result<T>,
+) -> Result<Option<T>> {
+    results.heading(what);
+    match step(results) {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Data(why)) => {
+            results.words(format!("Not done: {why}."));
+            say(&format!("  not done: {why}"));
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn add_classes(results: &mut Results, found: &Found, patches: &Defects) -> Result<()> {
+    results.heading("Kinds of defect");
+    let classes = &found.classes;
+    results.figure("classes", "Mean patch of each class, and how much its members vary.", &classes.figure())?;
+    results.table("classes", "How many defects each class has.", &classes.table()?)?;
+    results.table("classified", "Every defect with its class and name.", classes.defects.table())?;
+    if classes.len() > 1 {
+        let tree = patches.dendrogram(Linkage::Ward)?;
+        results.figure("dendrogram", "How alike the patches are (Ward).", &tree.figure(classes.len())?)?;
+    }
+    for (name, frame) in [("decoded-first", 0), ("decoded-last", found.movie.len() - 1)] {
+        let frame = found.movie.frame(frame)?;
+        let caption = format!("Frame {} with its defects, coloured by class.", frame.index);
+        results.figure(name, &caption, &classes.defects.figure(&frame)?)?;
+    }
+    Ok(())
+}
+
+fn concentrations(results: &mut Results, found: &Found) -> Result<()> {
+    let options = Concentration::default().with_seed(found.analysis.seed).with_frames(Some(found.movie.len() as u32));
+    let amounts = options.of(&found.classes)?;
+    results.words(format!("{amounts:?}"));
+    results.figure("concentration", "Concentration of each kind in time, with its 95 % band.", &amounts.figure())?;
+    results.table("concentration", "The same in numbers.", &amounts.table()?)
+}
+
+fn tracks(results: &mut Results, found: &Found) -> Result<Tracks> {
+    // To the next site of the same sublattice, and what positions are wrong by.
+    let linker = Linker::default().with_search_px(1.2 * found.lattice.period_px).with_motion(Motion::Common);
+    let tracks = linker.link(&found.classes)?;
+    results.words(format!("{tracks:?}"));
+    results.figure("tracks", "Where each defect went.", &tracks.kinds_figure()?)?;
+    results.table("tracks", "Each track.", &tracks.per_track()?)?;
+    results.table("followed", "Every defect with its track.", tracks.table())?;
+    Ok(tracks)
+}
+
+fn diffusion(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
+    let lags = (found.movie.len() as u32).saturating_sub(1).clamp(1, 20);
+    let msd = tracks.msd(lags)?;
+    results.figure("msd", "Mean squared displacement of each kind.", &msd.figure())?;
+    results.table("msd", "The same in numbers.", &msd.table()?)?;
+    let diffusion = tracks.diffusion()?;
+    results.words(format!("{diffusion:?}"));
+    results.table("diffusion", "Diffusion coefficients, errors of positions accounted for.", &diffusion.table()?)
+}
+
+fn hops(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
+    let options = Hopping::on_lattice(&found.lattice, found.movie.calibration()).with_seed(found.analysis.seed);
+    let hops = tracks.hops(&options)?;
+    results.words(format!("{hops:?}"));
+    for (i, rose) in hops.figures().iter().enumerate() {
+        results.figure(&format!("hops-{i}"), "Hops by direction.", rose)?;
+    }
+    results.table("hops", "How often each kind hops.", &hops.table()?)
+}
+
+fn coupling(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
+    let [(a, _), (b, _), ..] = found.kinds.as_slice() else {
+        return Err(Error::data("there is only one kind of defect"));
+    };
+    let calibration = found.movie.calibration();
+    let lattice_nm = found.lattice.basis_px.map(|v| v.map(|px| calibration.to_nm(px)));
+    let period = calibration.to_nm(found.lattice.period_px);
+    let field = [found.movie.height(), found.movie.width()].map(|px| calibration.to_nm(px as f64));
+    let coupled = Coupling::default()
+        .with_lattice_nm(Some(lattice_nm))
+        .with_field_nm(Some(field))
+        .with_reach_nm(6.0 * period)
+        .with_bin_nm(0.3 * period)
+        .with_adjacent_nm(0.8 * period)
+        .with_draws(199)
+        .with_seed(found.analysis.seed)
+        .between(tracks, a, b)?;
+    results.words(format!("{coupled:?}"));
+    results.figure("coupling", &format!("Pairs of {a} and {b} by distance."), &coupled.figure())?;
+    results.table("coupling", "The same in numbers.", &coupled.table()?)
+}
+
+fn transitions(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
+    let interval_s = found.movie.calibration().s_per_frame;
+    let seen: Vec<String> = found.kinds.iter().map(|k| k.0.clone()).collect();
+    let sequences = Sequences::from_table(tracks.table(), "species", &seen)?;
+    let mut estimation = Estimation::default().with_seed(found.analysis.seed);
+    // Where physics knows all of the kinds, what it says of them stands before the data.
+    if let Some(material) = found.analysis.material {
+        let matter = material.matter();
+        let states = States::of(&matter.crystal).lumped();
+        let names: Vec<&str> = seen.iter().map(String::as_str).collect();
+        if let Ok(chain) = Physics::of(&matter, &states).chain(interval_s).and_then(|chain| chain.select(&names)) {
+            results.words("Before the data stands what physics says of these kinds; moves it forbids stay zero.");
+            estimation = estimation.with_prior(Some(chain));
+        }
+    }
+    let estimate = estimation.of(&sequences, interval_s)?;
+    results.words(format!("{estimate:?}"));
+    let caption = format!("Chance of each change in {interval_s} s, by the tracks.");
+    results.figure("transitions", &caption, &estimate.figure())?;
+    results.table("transitions", "The same with 95 % credible intervals.", &estimate.table()?)
+}
+
+fn cell(results: &mut Results, found: &Found) -> Result<()> {
+    let (kind, _) = found.kinds.first().ok_or_else(|| Error::data("no class has a name"))?;
+    // Patches that reach beyond the edge show the outermost pixel again and again.
+    let outside = found.classes.defects.table().column("patch_outside")?.f32()?.clone();
+    let whole: Vec<bool> = outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect();
+    let species = found.classes.defects.table().column("species")?.str()?.clone();
+    let keep: Vec<bool> = species.iter().zip(&whole).map(|(name, whole)| *whole && name == Some(kind)).collect();
+    let of_kind = found.classes.defects.filter(&keep)?;
+    let cells = UnitCells::default().with_seed(found.analysis.seed);
+    let average = cells.average(&of_kind)?;
+    results.figure(
+        "cell",
+        &format!("Average of the cells around {kind}, and its standard error."),
+        &average.figure(),
+    )?;
+    let perfect = perfect_cells(&of_kind, &found.classes.defects, found.movie, &found.lattice)?;
+    let distortion = cells.compare(&of_kind, &perfect)?;
+    results.words(format!("{distortion:?}"));
+    let caption = format!("How the columns around {kind} stand beside those of perfect cells.");
+    results.figure("distortion", &caption, &distortion.figure())?;
+    results.figure("modes", "Which of their components are more than chance.", &distortion.modes.figure())?;
+    results.table("distortion", "The same in numbers.", &distortion.table()?)
+}

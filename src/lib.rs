@@ -49,6 +49,11 @@ pub mod show;
 pub mod simulate;
 mod statistics;
 
+/// The page for users of other programs: rustdoc compiles its calls.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from.md")]
+pub struct ComingFrom;
+
 pub use error::{Error, Result};
 pub use session::session_info;
 pub use {linfa, linfa_clustering, linfa_reduction, ndarray, plotters, polars, polars_io, tch};

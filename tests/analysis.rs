@@ -40,7 +40,7 @@ fn error_of(output: &Output) -> String {
 /// A short training, and a threshold at which its faint maps show something.
 fn analyse(out: &Path) -> Command {
     let out = out.to_str().unwrap();
-    atomotion(&["analyse", "ws2-tiny", "--out", out, "--steps", "40", "--probability", "0.03", "--material", "ws2"])
+    atomotion(&["analyse", "ws2-tiny", "--out", out, "--steps", "60", "--probability", "0.02", "--material", "ws2"])
 }
 
 fn figures(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -96,7 +96,7 @@ fn results_are_whole(folder: &Path) {
         serde_json::from_str(&std::fs::read_to_string(folder.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["inputs"][0]["frames"], 8);
     assert_eq!(manifest["inputs"][0]["sha256_of_pixels"].as_str().unwrap().len(), 64);
-    assert_eq!(manifest["options"]["steps"], 40);
+    assert_eq!(manifest["options"]["steps"], 60);
     let files = manifest["files"].as_object().unwrap();
     for (name, about) in files {
         let bytes = std::fs::metadata(folder.join(name)).unwrap().len();

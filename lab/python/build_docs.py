@@ -13,7 +13,7 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 STYLE = """body{font:17px/1.55 system-ui,sans-serif;max-width:54rem;margin:0 auto;padding:1rem;color:#282828}
 nav{padding:.6rem 0;border-bottom:2px solid #0072b2;margin-bottom:1.5rem}nav a{margin-right:1.2rem}
 a{color:#0072b2}pre{background:#f6f6f6;padding:.7rem;overflow-x:auto;font-size:.85rem}code{font-size:.9em}
-img{max-width:100%}table{border-collapse:collapse;font-size:.92rem}td,th{border-bottom:1px solid #ddd;
+img{max-width:min(100%,30rem)}.anchor-link{display:none}table{border-collapse:collapse;font-size:.92rem}td,th{border-bottom:1px solid #ddd;
 padding:.3rem .7rem;text-align:left;vertical-align:top}.wide{overflow-x:auto}"""
 
 NAV = [("index.html", "Atomotion"), ("coming-from.html", "Coming from AtomAI, trackpy, scikit-learn"),

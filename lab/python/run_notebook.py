@@ -140,7 +140,7 @@ def main():
     write(out / f"{name}.executed.ipynb", nbformat.writes(notebook))
     page, _ = HTMLExporter().from_notebook_node(notebook, resources={"metadata": {"name": name}})
     write(out / f"{name}.html", page)
-    if os.environ.get("ATOMOTION_OUT"):
+    if os.environ.get("ATOMOTION_OUT") and Path(os.environ["ATOMOTION_OUT"]).resolve() == out.resolve():
         add_to_manifest(out, [f"{name}.executed.ipynb", f"{name}.html"])
     print(f"  {'all cells ran' if well else 'failed'} in {time.monotonic() - started:.1f} s", flush=True)
     return 0 if well else 1

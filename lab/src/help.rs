@@ -48,7 +48,8 @@ Usage: cargo lab test [--full]
 Sets up, then: formatting, clippy and rustdoc with warnings denied, all tests, and every notebook executed in
 Jupyter. Goes on after a failure, ends with the time of each part, what was skipped and why, and one line of counts.
 
-  --full            also soaks, long notebooks and statistics (sets ATOMOTION_FULL=1)
+  --full            also soaks and statistics (sets ATOMOTION_FULL=1), and notebooks on the movies that a user sees;
+                    without it they run on a small one (ATOMOTION_MOVIE=ws2-tiny)
 ";
 
 pub const RUN: &str = "\

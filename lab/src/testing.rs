@@ -103,6 +103,12 @@ impl Session<'_> {
             let shown = path.strip_prefix(&self.place.clone).unwrap_or(&path).display().to_string();
             let run = Run { notebook: path, out: Some(folder.to_path_buf()), movie: None, timeout_s: CELL_TIMEOUT_S };
             let mut command = notebook::command(self.place, environment, &run);
+            // The movie of the tests, and no results beside the user's own.
+            let name = run.notebook.file_stem().unwrap_or_default();
+            command.env("ATOMOTION_OUT", folder.join("results").join(name));
+            if !self.full {
+                command.env("ATOMOTION_MOVIE", "ws2-tiny");
+            }
             self.check(&shown, self.prepared(&mut command));
         }
     }

@@ -1,5 +1,6 @@
 //! What the classes of a movie are called: by a simulated movie of the same material, scale and orientation.
 
+use super::perfect::{brightness, scaled};
 use crate::classify::{Classes, GaussianMixture, Motifs, Naming};
 use crate::defects::{Cut, Defects};
 use crate::detect::Lattice;
@@ -43,7 +44,8 @@ const PERIODS: f64 = 3.2;
 /// A motif is the mean of so many simulated patches, at least.
 const FEWEST: usize = 12;
 
-/// Patches that are alike for every movie: frames on a common scale of brightness, 3.2 lattice periods wide.
+/// Patches that are alike for every movie: 3.2 lattice periods wide, and of such brightness that the mean of a perfect cell
+/// is 0 and its standard deviation 1.
 ///
 /// ```no_run
 /// use atomotion::prelude::*;
@@ -57,9 +59,10 @@ const FEWEST: usize = 12;
 /// ```
 ///
 /// # Errors
-/// As [`Defects::recut`].
+/// As [`Defects::recut`], or if defects are so dense that no perfect cell is left.
 pub fn comparable_patches(defects: &Defects, movie: &Movie, lattice: &Lattice) -> Result<Defects> {
-    defects.recut(&movie.normalise(&Normalise::default())?, &cut(movie, lattice))
+    let patches = defects.recut(&movie.normalise(&Normalise::default())?, &cut(movie, lattice))?;
+    scaled(&patches, brightness(defects, movie, lattice)?)
 }
 
 /// How [`comparable_patches`] cuts.
@@ -78,10 +81,15 @@ pub(super) fn sorted(
     seed: u64,
 ) -> Result<Classes> {
     const PER_CLASS: usize = 8;
-    let most = (defects.len() / PER_CLASS).max(1);
+    // A patch that reaches beyond the edge shows the outermost pixel again and again: such would be classes of their own.
+    let outside = defects.table().column("patch_outside")?.f32()?.clone();
+    let whole: Vec<bool> = outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect();
+    let enough = whole.iter().filter(|whole| **whole).count() >= PER_CLASS;
+    let fitted = if enough { defects.filter(&whole)? } else { defects.clone() };
+    let most = (fitted.len() / PER_CLASS).max(1);
     let mixture = GaussianMixture::new(classes.min(most)).with_seed(seed);
-    let mixture = mixture.clone().with_components(mixture.components.min(defects.len() / 2).max(1));
-    let sorted = mixture.fit(defects)?;
+    let mixture = mixture.clone().with_components(mixture.components.min(fitted.len() / 2).max(1));
+    let sorted = mixture.fit(&fitted)?.apply(defects)?;
     match material {
         Some(material) => material.name(&sorted, movie, lattice, seed),
         None => (0..sorted.len()).try_fold(sorted, |all, c| all.named(c as u32, &format!("class {c}"))),
@@ -135,9 +143,11 @@ fn motifs(material: Material, movie: &Movie, lattice: &Lattice, rotation_deg: f6
     let (y, x) = (truth.column("y_px")?.f32()?, truth.column("x_px")?.f32()?);
     let inside = |v: Option<f32>| v.is_some_and(|v| v > edge && v < side - edge);
     let keep: Vec<bool> = y.iter().zip(x.iter()).map(|(y, x)| inside(y) && inside(x)).collect();
-    let scaled = recording.movie.normalise(&Normalise::default())?;
-    let all = Defects::at_truth(&scaled, &truth, &cut(movie, lattice))?.filter(&keep)?;
-    let mut motifs = Motifs::of(&all, "state")?;
+    let own = Lattice::find(&recording.movie.frame(0)?.data)?;
+    // Every defect is kept clear of, those at the border as well.
+    let all =
+        comparable_patches(&Defects::at_truth(&recording.movie, &truth, &Cut::default())?, &recording.movie, &own)?;
+    let mut motifs = Motifs::of(&all.filter(&keep)?, "state")?;
     motifs.motifs.retain(|motif| motif.patches >= FEWEST);
     if motifs.motifs.is_empty() {
         return Err(Error::data("the simulated movie that names defects is too small: give --nm-per-px correctly"));

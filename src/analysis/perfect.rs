@@ -1,10 +1,11 @@
 //! Perfect cells to hold a kind's average cell against: the same sublattice, a few lattice vectors away.
 
 use super::kinds::cut;
-use crate::defects::Defects;
+use crate::defects::{Cut, Defects};
 use crate::detect::Lattice;
 use crate::error::{Error, Result};
 use crate::movie::{Movie, Normalise};
+use ndarray::Axis;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use std::collections::BTreeMap;
 
@@ -14,11 +15,44 @@ const EDGE: f64 = 2.0;
 
 /// Perfect cells to hold a kind's average cell against ([`UnitCells::compare`](crate::classify::UnitCells::compare)): at
 /// places that are moved from the kind's own by whole lattice vectors, where nothing was found within 2.5 periods. One for
-/// each defect that has such a place; cut as [`comparable_patches`](super::comparable_patches) does.
+/// each defect that has such a place; cut and scaled as [`comparable_patches`](super::comparable_patches) does.
 ///
 /// # Errors
 /// If there is no such place, or a frame cannot be read.
 pub fn perfect_cells(kind: &Defects, all: &Defects, movie: &Movie, lattice: &Lattice) -> Result<Defects> {
+    let cells = clear_places(kind, all, movie, lattice, CLEAR, &cut(movie, lattice))?;
+    scaled(&cells, brightness(all, movie, lattice)?)
+}
+
+/// What a perfect cell's mean and standard deviation are in a movie's frames: of the average over places where nothing was
+/// found, each centred on the nearest bright column, so that noise counts for little whatever the dose.
+pub(super) fn brightness(all: &Defects, movie: &Movie, lattice: &Lattice) -> Result<(f32, f32)> {
+    let cut = cut(movie, lattice).with_on_column(true);
+    // Where defects are dense, nearer to them.
+    let cells = clear_places(all, all, movie, lattice, CLEAR, &cut)
+        .or_else(|_| clear_places(all, all, movie, lattice, 1.2, &cut))?;
+    let mean = cells.patches().mean_axis(Axis(0)).unwrap_or_default();
+    let (level, contrast) = (mean.mean().unwrap_or(0.0), mean.std(0.0));
+    if contrast > 0.0 { Ok((level, contrast)) } else { Err(Error::data("perfect cells show no lattice")) }
+}
+
+/// Patches on the scale on which a perfect cell's mean is 0 and its standard deviation 1.
+pub(super) fn scaled(defects: &Defects, (level, contrast): (f32, f32)) -> Result<Defects> {
+    let patches = defects.patches().mapv(|v| (v - level) / contrast);
+    let mut scaled = Defects::new(defects.table().clone(), patches, defects.patch_nm_per_px())?;
+    (scaled.areas, scaled.false_alarms) = (defects.areas.clone(), defects.false_alarms.clone());
+    Ok(scaled)
+}
+
+/// Cells at places moved from the kind's own, at least `clear` periods from every defect.
+fn clear_places(
+    kind: &Defects,
+    all: &Defects,
+    movie: &Movie,
+    lattice: &Lattice,
+    clear: f64,
+    cut: &Cut,
+) -> Result<Defects> {
     let period = lattice.period_px;
     let places = |of: &Defects| -> Result<Vec<(u32, [f64; 2])>> {
         let table = of.table();
@@ -33,7 +67,7 @@ pub fn perfect_cells(kind: &Defects, all: &Defects, movie: &Movie, lattice: &Lat
     let field = [movie.height() as f64, movie.width() as f64];
     let free = |taken: &BTreeMap<u32, Vec<[f64; 2]>>, frame: u32, at: [f64; 2]| {
         let inside = (0..2).all(|k| at[k] > EDGE * period && at[k] < field[k] - EDGE * period);
-        let far = |other: &[f64; 2]| (other[0] - at[0]).hypot(other[1] - at[1]) > CLEAR * period;
+        let far = |other: &[f64; 2]| (other[0] - at[0]).hypot(other[1] - at[1]) > clear * period;
         inside && taken.get(&frame).is_none_or(|others| others.iter().all(far))
     };
     let [a, b] = lattice.basis_px;
@@ -58,6 +92,6 @@ pub fn perfect_cells(kind: &Defects, all: &Defects, movie: &Movie, lattice: &Lat
         Series::new("y_px".into(), ys).into(),
         Series::new("x_px".into(), xs).into(),
     ];
-    let scaled = movie.normalise(&Normalise::default())?;
-    Defects::at_truth(&scaled, &DataFrame::new(n, columns)?, &cut(movie, lattice))
+    let even = movie.normalise(&Normalise::default())?;
+    Defects::at_truth(&even, &DataFrame::new(n, columns)?, cut)
 }

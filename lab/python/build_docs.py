@@ -84,6 +84,14 @@ def notebook_page(path, executed, out):
     return title, ran
 
 
+def dead_links(out):
+    """What the site's own pages point to in the site, and is not there."""
+    for path in sorted(out.glob("*.html")):
+        for target in re.findall(r'(?:href|src)="([^"#:]+)"', path.read_text(encoding="utf-8")):
+            if not (out / target).exists():
+                yield f"{path.name}: {target}"
+
+
 def main():
     options = arguments()
     out, clone = options.out, options.clone
@@ -104,6 +112,9 @@ def main():
         extra = f"<h2>Notebooks</h2><ul>{''.join(items)}</ul>" if path.stem == "index" else ""
         markdown_page(path, out, extra)
         print(f"  {path.stem}.html", flush=True)
+    dead = list(dead_links(out))
+    if dead:
+        raise SystemExit("error: links that lead nowhere:\n  " + "\n  ".join(dead))
     print(f"The site begins at {out / 'index.html'}", flush=True)
 
 

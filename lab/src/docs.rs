@@ -4,6 +4,7 @@ use crate::jupyter;
 use crate::place::Place;
 use crate::process;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// True when everything was built.
 pub fn build(place: &Place, environment: &Path, out: Option<PathBuf>) -> Result<bool, String> {
@@ -13,8 +14,13 @@ pub fn build(place: &Place, environment: &Path, out: Option<PathBuf>) -> Result<
     if !process::lines_shown(&mut cargo, |_| ())? {
         return Ok(false);
     }
+    process::lines_shown(&mut pages(place, environment, &out), |_| ())
+}
+
+/// Makes the pages beside what rustdoc has written.
+pub fn pages(place: &Place, environment: &Path, out: &Path) -> Command {
     let mut python = jupyter::python(place, environment);
-    python.arg(place.python_file("build_docs.py")).arg(&place.clone).arg(place.target.join("doc")).arg(&out);
+    python.arg(place.python_file("build_docs.py")).arg(&place.clone).arg(place.target.join("doc")).arg(out);
     python.arg("--executed").arg(place.dot.join("test"));
-    process::lines_shown(&mut python, |_| ())
+    python
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{CELL_TIMEOUT_S, Run};
 use crate::board::clock;
+use crate::docs;
 use crate::jupyter;
 use crate::notebook;
 use crate::place::Place;
@@ -111,6 +112,7 @@ impl Session<'_> {
             }
             self.check(&shown, self.prepared(&mut command));
         }
+        self.check("the site", &mut docs::pages(self.place, environment, &self.place.dot.join("site")));
     }
 
     fn cargo(&self, words: &[&str]) -> Command {

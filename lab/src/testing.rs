@@ -155,7 +155,7 @@ impl Session<'_> {
     fn doc_tests(&mut self) {
         let built = self.place.built("");
         let standard = Rust::find(self.place).map(|rust| rust.standard_library()).unwrap_or_default();
-        let mut cargo = self.cargo(&["rustdoc", "-p", "atomotion", "--", "--test", "-C", "prefer-dynamic"]);
+        let mut cargo = self.cargo(&["rustdoc", "--lib", "-p", "atomotion", "--", "--test", "-C", "prefer-dynamic"]);
         cargo.arg("--extern").arg(format!("atomotion={}", built.join("libatomotion.so").display()));
         let libtorch = self.place.libtorch_link().join("lib");
         cargo.arg("-L").arg(format!("native={}", libtorch.display()));

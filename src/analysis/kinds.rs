@@ -149,6 +149,10 @@ fn motifs(material: Material, movie: &Movie, lattice: &Lattice, rotation_deg: f6
         comparable_patches(&Defects::at_truth(&recording.movie, &truth, &Cut::default())?, &recording.movie, &own)?;
     let mut motifs = Motifs::of(&all.filter(&keep)?, "state")?;
     motifs.motifs.retain(|motif| motif.patches >= FEWEST);
+    // A vacancy beside a dopant looks different, and is a vacancy: `V_S@Mo_W` is called `V_S`.
+    for motif in &mut motifs.motifs {
+        motif.species.truncate(motif.species.find('@').unwrap_or(motif.species.len()));
+    }
     if motifs.motifs.is_empty() {
         return Err(Error::data("the simulated movie that names defects is too small: give --nm-per-px correctly"));
     }

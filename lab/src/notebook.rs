@@ -14,7 +14,8 @@ pub fn command(place: &Place, environment: &Path, run: &Run) -> Command {
     if let Some(movie) = &run.movie {
         // The notebook runs in its own folder. What is no file is the name of a dataset, or a pattern.
         let path = Path::new(movie);
-        let file = path.exists() || movie.contains('*') || path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
+        let file =
+            path.exists() || movie.contains('*') || path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
         python.env("ATOMOTION_MOVIE", if file { absolute(path) } else { path.to_path_buf() });
     }
     let of_movie = run.movie.as_ref().map(|movie| Path::new("results").join(results_name(movie)));

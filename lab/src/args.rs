@@ -271,7 +271,9 @@ fn parse_docs(words: &[String]) -> Result<Action, String> {
 
 fn parse_bench(words: &[String]) -> Result<Action, String> {
     let Some((what, rest)) = words.split_first() else {
-        return Err("`bench` needs to know what to measure: cargo lab bench kernel, detect, classify or dynamics".into());
+        return Err(
+            "`bench` needs to know what to measure: cargo lab bench kernel, detect, classify or dynamics".into()
+        );
     };
     if what == "--help" || what == "-h" {
         return Ok(Action::Help(help::BENCH));

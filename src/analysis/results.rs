@@ -13,11 +13,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// What every figure is saved as.
-pub(super) const PICTURES: [&str; 2] = ["svg", "png"];
+pub(super) const PICTURES: [&str; 3] = ["svg", "png", "pdf"];
 
 /// A folder that collects what an analysis gives.
 ///
-/// Figures go to `figures/` (SVG and PNG), tables to `tables/` (Parquet, and CSV for spreadsheets). [`Results::finish`]
+/// Figures go to `figures/` (SVG, PNG and PDF), tables to `tables/` (Parquet, and CSV for spreadsheets). [`Results::finish`]
 /// writes `report.html`, which shows them in the order in which they were added, and `manifest.json`: inputs, versions,
 /// seeds, options, and the size and SHA-256 of every file.
 ///

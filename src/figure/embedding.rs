@@ -1,8 +1,9 @@
 //! The map of patches: each drawn at its place where there is room, else as a dot.
 
 use super::classes::class_colour;
+use super::colours::ColourMap;
 use super::kinds::show;
-use super::tiles::{ColourMap, Mark, Tile, Tiles, contrast};
+use super::tiles::{Mark, Tile, Tiles, contrast};
 use super::{Figure, Rgb};
 use crate::classify::Embedded;
 use ndarray::Array2;

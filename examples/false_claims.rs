@@ -95,7 +95,8 @@ fn detected(recording: &Recording, detector: &Detector, classes: &Classes, kind:
         let sorted = classes.apply(&found)?;
         sorted.defects.table().column("species")?.str()?.iter().map(|s| s == Some("Mo_W")).collect()
     };
-    let (mut ours, mut perfect): (Vec<(u32, f32, f32)>, Vec<(u32, f32, f32)>) = (vec![], vec![]);
+    let mut ours: Vec<(u32, f32, f32)> = vec![];
+    let mut perfect: Vec<(u32, f32, f32)> = vec![];
     let frames = found.table().column("frame")?.u32()?.clone();
     for frame in 0..recording.movie.len() as u32 {
         let places = found.positions(frame)?;

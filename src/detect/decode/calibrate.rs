@@ -63,11 +63,13 @@ impl Detector {
         for (c, map) in maps.axis_iter(Axis(0)).enumerate() {
             let low = f64::from(usual(map));
             let decoding = Decoding::default().with_threshold((low + FLOOR * (1.0 - low)).min(0.95));
-            let rest = planes.get(1).map(|rest| standing_out(&rest.slice(s![..h, ..w]).to_owned(), c, channels));
+            let signed = planes.get(1).map(|rest| rest.slice(s![..h, ..w]).to_owned());
+            let rest = signed.as_ref().map(|signed| standing_out(signed, c, channels));
             let target: &Array2<f32> = &made.targets[c.min(channels - 1)];
             let lattice = made.backdrop.as_ref().map(|b| b.lattice.view());
-            let front = rest.as_ref().map(|rest| Front {
+            let front = rest.as_ref().zip(signed.as_ref()).map(|(rest, signed)| Front {
                 rest,
+                signed,
                 places: lattice.zip(fresh.basis()).and_then(|(lattice, basis)| Places::of(lattice, basis)),
             });
             for object in decoding.objects(map, front.as_ref(), canvas.period) {

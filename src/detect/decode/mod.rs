@@ -230,8 +230,10 @@ impl Decoder<'_> {
         let channels = maps.mean.axis_iter(Axis(0)).enumerate();
         let all: Vec<(usize, Object)> = channels
             .flat_map(|(c, map)| {
-                let rest = frame.planes.get(1).map(|rest| standing_out(rest, c, maps.mean.len_of(Axis(0))));
-                let front = rest.as_ref().map(|rest| Front { rest, places: self.places(frame) });
+                let signed = frame.planes.get(1);
+                let rest = signed.map(|signed| standing_out(signed, c, maps.mean.len_of(Axis(0))));
+                let front = rest.as_ref().zip(signed);
+                let front = front.map(|(rest, signed)| Front { rest, signed, places: self.places(frame) });
                 let objects = self.decoding.objects(map, front.as_ref(), period);
                 objects.into_iter().map(move |o| (c, o))
             })

@@ -22,6 +22,8 @@ type Pixels = Vec<(usize, usize)>;
 
 /// Radius of the disc that a label is, in periods; what is not larger is not split.
 const DISC_PERIODS: f64 = 0.3;
+/// Two discs that have shrunk to what is sure of them, in discs.
+const TWO_DISCS: f64 = 0.7;
 /// Standard deviation of a column in what is left of a frame, in periods.
 const SEEN_PERIODS: f64 = 0.23;
 /// A second defect in a region stands out by so many standard deviations of the noise, and by this part of the strongest:
@@ -30,6 +32,10 @@ const LEAST_SECOND: f32 = 2.5;
 const OF_STRONGEST: f32 = 0.25;
 /// One on a place of the lattice by this part of a stronger one beside it: less is what moved neighbours leave.
 const OF_BESIDE: f32 = 0.17;
+/// By this part where one is dark and the other bright: a heavy atom pushes its neighbours, and is dark where they were.
+const OF_OTHER_SIGN: f32 = 0.4;
+/// How near beside is, in periods.
+const BESIDE_PERIODS: f64 = 0.7;
 /// Square of how far from its place a defect stands out most, in pixels.
 const CORE_PX2: f32 = 2.3;
 
@@ -48,11 +54,13 @@ impl Decoding {
         components(&map.mapv(|p| p >= least))
             .into_iter()
             .flat_map(|pixels| {
-                let large = pixels.len() as f64 > 1.2 * one;
+                let discs = pixels.len() as f64 / one;
                 match front {
-                    _ if !large => vec![pixels],
-                    Some(Front { rest, places: Some(places) }) => self.on_places(rest, places, pixels, period),
-                    Some(Front { rest, places: None }) => self.parted(rest.view(), pixels, period),
+                    Some(front @ Front { places: Some(places), .. }) if discs > TWO_DISCS => {
+                        self.on_places(front, places, pixels, period)
+                    }
+                    _ if discs < 1.2 => vec![pixels],
+                    Some(front) => self.parted(front.rest.view(), pixels, period),
                     None => self.split(map, pixels, period),
                 }
             })
@@ -65,31 +73,37 @@ impl Decoding {
 
     /// One region for each place of the lattice that stands out, by more than what the stronger ones beside it make of it. A
     /// faint defect beside a strong one has no maximum of its own.
-    fn on_places(&self, rest: &Array2<f32>, places: &Places, pixels: Pixels, period: f64) -> Vec<Pixels> {
+    fn on_places(&self, front: &Front, places: &Places, pixels: Pixels, period: f64) -> Vec<Pixels> {
         let low = pixels.iter().fold((usize::MAX, usize::MAX), |l, p| (l.0.min(p.0), l.1.min(p.1)));
         let high = pixels.iter().fold((0, 0), |h, p| (h.0.max(p.0), h.1.max(p.1)));
         let width = 2.0 * (SEEN_PERIODS * period).powi(2) as f32;
         let far2 = |at: (usize, usize), p: (f32, f32)| (at.0 as f32 - p.0).powi(2) + (at.1 as f32 - p.1).powi(2);
-        // How much each stands out, and where it does most.
+        // How much each stands out, where, and whether it is bright.
         let standing = |p: (f32, f32)| {
             let core = pixels.iter().filter(|at| far2(**at, p) <= CORE_PX2);
-            core.map(|&at| (rest[at], p)).max_by(|a, b| a.0.total_cmp(&b.0))
+            let most = core.max_by(|a, b| front.rest[**a].total_cmp(&front.rest[**b]))?;
+            Some((front.rest[*most], p, front.signed[*most] > 0.0))
         };
-        let mut all: Vec<(f32, (f32, f32))> = places.near(low, high).into_iter().filter_map(standing).collect();
+        let mut all: Vec<_> = places.near(low, high).into_iter().filter_map(standing).collect();
         all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut found: Vec<(f32, (f32, f32))> = vec![];
-        for (height, p) in all {
-            let tails = |f: &(f32, (f32, f32))| {
-                let d2 = (f.1.0 - p.0).powi(2) + (f.1.1 - p.1).powi(2);
-                (f.0 * (-d2 / width).exp(), if d2 < 0.49 * (period * period) as f32 { f.0 } else { 0.0 })
-            };
-            let (sum, beside) = found.iter().map(tails).fold((0.0, 0.0_f32), |s, t| (s.0 + t.0, s.1.max(t.1)));
-            if found.is_empty() || height - sum > LEAST_SECOND.max(OF_BESIDE * beside) {
-                found.push((height, p));
+        let mut found: Vec<(f32, (f32, f32), bool)> = vec![];
+        for (height, p, bright) in all {
+            let (mut sum, mut least) = (0.0, LEAST_SECOND);
+            for &(strong, at, sign) in &found {
+                let d2 = (at.0 - p.0).powi(2) + (at.1 - p.1).powi(2);
+                if sign == bright {
+                    sum += strong * (-d2 / width).exp();
+                }
+                if d2 < (BESIDE_PERIODS * period).powi(2) as f32 {
+                    least = least.max(strong * if sign == bright { OF_BESIDE } else { OF_OTHER_SIGN });
+                }
+            }
+            if found.is_empty() || height - sum > least {
+                found.push((height, p, bright));
             }
         }
-        if found.is_empty() {
-            return self.parted(rest.view(), pixels, period);
+        if found.len() < 2 {
+            return vec![pixels];
         }
         self.shared_out(&found.into_iter().map(|f| f.1).collect::<Vec<_>>(), pixels, period)
     }
@@ -306,7 +320,7 @@ mod tests {
         let map = discs(&centres).mapv(|p: f32| (2.0 * p).min(0.95));
         let (strong, faint) = (blob(centres[0].0, centres[0].1, 2.3), blob(centres[1].0, centres[1].1, 2.3));
         let rest = Array2::from_shape_fn((64, 64), |(y, x)| 14.0 * strong(y, x) + 4.0 * faint(y, x));
-        let front = Front { rest: &rest, places: None };
+        let front = Front { rest: &rest, signed: &rest, places: None };
         let found = Decoding::default().objects(map.view(), Some(&front), PERIOD);
         assert_eq!(found.len(), 2, "{found:?}");
         for c in centres {

@@ -88,9 +88,13 @@ impl<'a> Places<'a> {
     }
 }
 
-/// What tells touching defects apart: how much each place stands out, larger for what is searched, and the lattice.
+/// What tells touching defects apart.
 pub(super) struct Front<'a> {
+    /// How much each place stands out, larger for what is searched.
     pub rest: &'a Array2<f32>,
+    /// The same, positive where it is bright.
+    pub signed: &'a Array2<f32>,
+    /// The lattice, where one is known.
     pub places: Option<Places<'a>>,
 }
 

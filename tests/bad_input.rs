@@ -211,7 +211,7 @@ fn tables_that_are_not_of_defects() {
 #[test]
 fn figures_that_cannot_be_saved() {
     let figure = good().1.figure();
-    says(&message(figure.save("figure.bmp")), &["figure.bmp", ".svg or .png"]);
+    says(&message(figure.save("figure.bmp")), &["figure.bmp", ".svg, .pdf or .png"]);
     says(&message(figure.to_png(0.0)), &["scale = 0"]);
 }
 

@@ -8,7 +8,11 @@ use std::process::{Child, Command, Output, Stdio};
 /// The prepared kernel of this clone.
 fn kernel() -> PathBuf {
     let clone = std::env::var_os("ATOMOTION_PROJECT").map(PathBuf::from);
-    let clone = clone.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let clone = clone.unwrap_or_else(|| {
+        // Of the clone that is tested, which need not be the one that this was compiled in: clones may share a target folder.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        package.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR"))).join("..")
+    });
     let kernel = clone.canonicalize().unwrap().join(".atomotion/kernel");
     assert!(kernel.join("recipe.json").is_file(), "{} is missing: run `cargo lab setup` first", kernel.display());
     kernel

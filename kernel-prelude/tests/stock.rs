@@ -16,7 +16,11 @@ const CELLS: [(&str, &str); 4] = [
 fn main() {
     evcxr::runtime_hook();
     let clone = std::env::var_os("ATOMOTION_PROJECT").map(PathBuf::from);
-    let clone = clone.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let clone = clone.unwrap_or_else(|| {
+        // Of the clone that is tested, which need not be the one that this was compiled in: clones may share a target folder.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        package.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR"))).join("..")
+    });
     let facade = clone.join(".atomotion/kernel/facade/stock.evcxr");
     let lines = std::fs::read_to_string(&facade)
         .unwrap_or_else(|error| panic!("{}: {error}: run `cargo lab setup` first", facade.display()));

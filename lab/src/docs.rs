@@ -10,7 +10,7 @@ use std::process::Command;
 pub fn build(place: &Place, environment: &Path, out: Option<PathBuf>) -> Result<bool, String> {
     let out = out.unwrap_or_else(|| place.dot.join("site"));
     let mut cargo = process::cargo();
-    cargo.args(["doc", "--no-deps", "-p", "atomotion"]).current_dir(&place.clone);
+    cargo.args(["doc", "--no-deps", "--lib", "-p", "atomotion"]).current_dir(&place.clone);
     if !process::lines_shown(&mut cargo, |_| ())? {
         return Ok(false);
     }

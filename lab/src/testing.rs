@@ -91,7 +91,7 @@ impl Session<'_> {
             let mut clippy = self.cargo(&["clippy", "-p", package, "--all-targets", "--", "-D", "warnings"]);
             self.check(&format!("clippy, {package}"), &mut clippy);
         }
-        let mut doc = self.cargo(&["doc", "--no-deps", "-p", "atomotion"]);
+        let mut doc = self.cargo(&["doc", "--no-deps", "--lib", "-p", "atomotion"]);
         self.check("rustdoc, atomotion", doc.env("RUSTDOCFLAGS", "-D warnings"));
     }
 
@@ -112,6 +112,9 @@ impl Session<'_> {
             }
             self.check(&shown, self.prepared(&mut command));
         }
+        // The doc tests have taken its pages away.
+        let mut doc = self.cargo(&["doc", "--no-deps", "--lib", "-p", "atomotion"]);
+        self.check("rustdoc for the site", &mut doc);
         self.check("the site", &mut docs::pages(self.place, environment, &self.place.dot.join("site")));
     }
 

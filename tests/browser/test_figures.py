@@ -102,7 +102,7 @@ def test_every_figure_is_the_same_in_all_formats(sheet, page):
         # whole pixels.
         for kind in ("svg", "pdf"):
             mean, worst = found[kind]
-            most = (6, 50) if "<image" in text else (3, 40)
+            most = (8.5, 50) if "<image" in text else (4.5, 40)
             if mean > most[0] or worst > most[1]:
                 wrong.append((svg.name, kind, mean, worst))
         assert found["ink"][0] > 2 * max(found["svg"][0], found["pdf"][0]), f"{svg.name} is nearly blank, or differs: {found}"

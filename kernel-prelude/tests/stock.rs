@@ -3,7 +3,7 @@
 //! Not run by the usual harness, because evcxr starts this executable again to run the code of cells.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 const CELLS: [(&str, &str); 4] = [

@@ -24,6 +24,7 @@ from sklearn.mixture import GaussianMixture
 
 import processes
 import report
+from report import say
 
 BEGIN, END = "<!-- written by `cargo lab bench classify --write` -->", "<!-- end of what `bench classify` wrote -->"
 ROWS = 10_335
@@ -31,10 +32,6 @@ ROWS = 10_335
 DOSES = {"clean": None, "a third": 20, "as recorded": 5.5}
 """Counts at a W column's peak."""
 DOSE_ROWS = 4_000
-
-
-def say(text):
-    print(text, flush=True)
 
 
 def timed(work, times=2):
@@ -181,16 +178,12 @@ def main():
     text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}, Python "
             f"{platform.python_version()}, scikit-learn {sklearn.__version__}, SciPy {scipy.__version__}, load {here['load']:.1f} "
             f"before. {len(bench.x)} patches of 32 x 32."]
-    for title, part in [("### Beside scikit-learn and SciPy", bench.steps),
-                        (f"### Against the true species: adjusted Rand index ({DOSE_ROWS} patches at each dose)", bench.truth),
-                        ("### Many patches", bench.large)]:
-        made = part()
-        say(f"\n{title}\n\n{made}")
-        text += [title, made]
-    text = "\n\n".join(text) + "\n"
-    (bench.folder / "classify.md").write_text(text)
-    if plan["readme"]:
-        report.write(Path(plan["readme"]), text, BEGIN, END)
+    text += report.told([
+        ("### Beside scikit-learn and SciPy", bench.steps),
+        (f"### Against the true species: adjusted Rand index ({DOSE_ROWS} patches at each dose)", bench.truth),
+        ("### Many patches", bench.large),
+    ])
+    report.keep(plan, bench.folder / "classify.md", text, BEGIN, END)
     say(f"\n{(time.perf_counter() - begun) / 60:.0f} minutes. Tables: {bench.folder / 'classify.md'}")
     if bench.faults:
         sys.exit("Not the same answer:\n" + "\n".join(bench.faults))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import processes
 import report
+from report import say
 
 BEGIN, END = "<!-- written by `cargo lab bench detect --write` -->", "<!-- end of what `bench detect` wrote -->"
 GROUPS = ("dark on a W site", "dark on an S site", "bright")
@@ -39,10 +40,6 @@ CHOICES = {
     "three networks": {"networks": 3},
 }
 CHOICE_MOVIES = 2
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Bench:
@@ -273,14 +270,8 @@ def main():
     ]
     here = processes.machine()
     text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}."]
-    for title, part in parts:
-        made = part()
-        say(f"\n{title}\n\n{made}")
-        text += [title, made]
-    text = "\n\n".join(text) + "\n"
-    (bench.folder / "detect.md").write_text(text)
-    if plan["readme"]:
-        report.write(Path(plan["readme"]), text, BEGIN, END)
+    text += report.told(parts)
+    report.keep(plan, bench.folder / "detect.md", text, BEGIN, END)
     say(f"\n{(time.perf_counter() - begun) / 60:.0f} minutes. Tables: {bench.folder / 'detect.md'}")
 
 

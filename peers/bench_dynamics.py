@@ -17,15 +17,12 @@ import dynamics_linking
 import numpy as np
 import processes
 import report
+from report import say
 
 BEGIN, END = "<!-- written by `cargo lab bench dynamics --write` -->", "<!-- end of what `bench dynamics` wrote -->"
 DOSES, HOPS = (5.5, 20.0, 70.0), (0.02, 0.15)
 SETS_OF_TRACKS, SETS_OF_PHYSICS = 6, 60
 T95 = {29: 2.05, 1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Bench:
@@ -239,18 +236,11 @@ def main():
     ]
     text = [f"`{plan['command']}`, seed {plan['seed']}, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, "
             f"{plan['rustc']}."]
-    for title, part in parts:
-        say(f"{time.strftime('%H:%M')}  {title.strip('# ')}")
-        made = part()
-        say(f"\n{title}\n\n{made}\n")
-        text += [title, made]
+    text += report.told(parts, lambda title: say(f"{time.strftime('%H:%M')}  {title.strip('# ')}"))
     minutes = (time.perf_counter() - begun) / 60
     text[0] += f" {minutes:.0f} minutes in all."
-    text = "\n\n".join(part for part in text if part) + "\n"
     folder = Path(sys.argv[1]).parent
-    (folder / "dynamics.md").write_text(text)
-    if plan["readme"]:
-        report.write(Path(plan["readme"]), text, BEGIN, END)
+    report.keep(plan, folder / "dynamics.md", text, BEGIN, END)
     say(f"{minutes:.0f} minutes. Tables: {folder / 'dynamics.md'}")
     if not bench.good:
         raise SystemExit("ours and another program do not agree, or linking is not 20 times as fast")

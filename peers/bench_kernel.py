@@ -10,6 +10,7 @@ from pathlib import Path
 
 import phases
 import report
+from report import say
 from checks import fault
 from kernel import Kernel, Trouble, Warm, write_specs
 from processes import Watch, machine, tree
@@ -19,10 +20,6 @@ SETUP_PATIENCE_S = 3 * 3600
 # The cells whose compilation is looked into.
 RECORDED = ("a number shown", "group, aggregate, sort")
 OPT_CELLS = (":opt 2", "let optimised = answer + 1.0;", "optimised", ":opt 0", "optimised + 1.0")
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Bench:

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from pathlib import Path
 
 BEGIN, END = "<!-- written by `cargo lab bench kernel --write` -->", "<!-- end of what is written -->"
 
@@ -225,3 +226,26 @@ def write(path, text, begin=BEGIN, end=END):
     partial = path.with_name(path.name + ".partial")
     partial.write_text(f"{before}{mark}\n\n{text}\n{end}{after}")
     partial.replace(path)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def told(parts, before=lambda title: None):
+    """Titles and what was measured under each, shown as it comes."""
+    text = []
+    for title, part in parts:
+        before(title)
+        made = part()
+        say(f"\n{title}\n\n{made}")
+        text += [title, made]
+    return text
+
+
+def keep(plan, path, text, begin, end):
+    """All parts as one page: in a file, and between the marks where that was asked for."""
+    page = "\n\n".join(part for part in text if part) + "\n"
+    path.write_text(page)
+    if plan["readme"]:
+        write(Path(plan["readme"]), page, begin, end)

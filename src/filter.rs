@@ -11,6 +11,12 @@ fn kernel(sigma: f32) -> Vec<f32> {
     taps.into_iter().map(|t| t / sum).collect()
 }
 
+/// How far from a maximum between two neighbours a parabola through the three has its top, at most half a step.
+pub(crate) fn vertex(before: f32, here: f32, after: f32) -> f32 {
+    let curve = before - 2.0 * here + after;
+    if curve < 0.0 { (0.5 * (before - after) / curve).clamp(-0.5, 0.5) } else { 0.0 }
+}
+
 /// `to[i] += tap * from[i + shift]` wherever that exists.
 fn add_shifted(to: &mut [f32], from: &[f32], shift: isize, tap: f32) {
     let n = to.len() as isize;

@@ -9,7 +9,6 @@ mod cells;
 
 /// A planted relaxation is found, its amplitude within its interval; without one nothing is claimed, though Mo is darker.
 #[test]
-#[ignore = "not yet run with the light columns in the model"]
 fn planted_relaxations_are_found() {
     let dopants = Composition::perfect().with_dopant(0.03);
     for (by, seed) in [(-0.006, 1), (0.0, 2)] {

@@ -65,24 +65,17 @@ is not changed. Fails if a cell fails or runs longer than the limit.
   --timeout S       seconds each cell may take (600)
 ";
 
-pub const ANALYSE: &str = "\
+pub const ANALYSE: &str = concat!(
+    "\
 Usage: cargo lab analyse PATH [options]
 
 Sets up what is missing, then runs `atomotion analyse PATH`: finds the defects of a movie, sorts them, follows them, and
 writes a folder of figures, tables and a report to open in a browser. Ctrl-C stops it; the same command goes on where it
 was. PATH is a file, a folder of images, a pattern in quotes, or ws2-tiny, ws2-beam or ws2-beam-recorded.
 
-  --out FOLDER        where the results go (results/NAME of the movie)
-  --material NAME     ws2, mos2 or graphene: classes get the names of its defects, and transitions its physics
-  --nm-per-px NUMBER  the scale, where the file has none or a wrong one
-  --s-per-frame NUM   seconds from one frame to the next, likewise
-  --dataset NAME      which dataset of a file that holds several
-  --threshold NUMBER  how many standard deviations of the noise a label stands out by (4.5)
-  --probability P     probability from which on a place counts as a defect (0.2)
-  --steps N           steps of the training (400: about a minute on two cores)
-  --classes N         how many classes the defects are sorted into (6)
-  --seed N            seed of every random step (1)
-";
+",
+    include_str!("../../src/bin/analyse-options.txt")
+);
 
 pub const DOCS: &str = "\
 Usage: cargo lab docs [--out DIR]

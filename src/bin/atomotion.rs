@@ -6,31 +6,25 @@ use atomotion::progress::stop_on_ctrl_c;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const HELP: &str = "\
+const HELP: &str = concat!(
+    "\
 Usage: atomotion analyse PATH [options]
 
-Finds the defects of a STEM movie, sorts them, follows them, and writes a folder of figures (SVG, PNG), tables (Parquet,
-CSV), a report to open in a browser (report.html), and a manifest of inputs, versions, seeds and checksums.
+Finds the defects of a STEM movie, sorts them, follows them, and writes a folder of figures (SVG, PNG, PDF), tables
+(Parquet, CSV), a report to open in a browser (report.html), and a manifest of inputs, versions, seeds and checksums.
 
 PATH is a movie: a file (npy, npz, tiff, dm3, dm4, mrc, ser, emd, hspy, h5, png), a folder of images, a pattern such as
 'frames/*.tif', or the name of one of the project's own movies: ws2-tiny, ws2-beam, ws2-beam-recorded.
 
-  --out FOLDER        where the results go (results/NAME of the movie)
-  --material NAME     ws2, mos2 or graphene: classes get the names of its defects, and transitions its physics
-  --nm-per-px NUMBER  the scale, where the file has none or a wrong one
-  --s-per-frame NUM   seconds from one frame to the next, likewise
-  --dataset NAME      which dataset of a file that holds several
-  --threshold NUMBER  how many standard deviations of the noise a label stands out by (4.5)
-  --probability P     probability from which on a place counts as a defect (0.2)
-  --steps N           steps of the training (400: about a minute on two cores)
-  --classes N         how many classes the defects are sorted into (6)
-  --seed N            seed of every random step (1)
-  --help              this text
+",
+    include_str!("analyse-options.txt"),
+    "  --help              this text
   --version           the version
 
 Ctrl-C stops it; the same command goes on where it was. Run twice, the figures are the same to the byte.
 `cargo lab analyse PATH` sets up what is missing and starts it.
-";
+"
+);
 
 /// What was asked for.
 #[derive(Debug, PartialEq)]

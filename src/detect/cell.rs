@@ -1,5 +1,6 @@
 //! The mean cell of a lattice, and the columns in it.
 
+use super::filter::vertex;
 use super::sites::Shape;
 use ndarray::Array2;
 
@@ -60,14 +61,10 @@ impl MeanCell {
         let smooth = smoothed(&self.mean);
         let ((y, x), _) = argmax(&smooth);
         let near = |dy: usize, dx: usize| smooth[[(y + dy) % BINS, (x + dx) % BINS]];
-        let offset = |before: f32, here: f32, after: f32| {
-            let curve = before - 2.0 * here + after;
-            if curve < 0.0 { (0.5 * (before - after) / curve).clamp(-0.5, 0.5) } else { 0.0 }
-        };
         let n = BINS as f32;
         [
-            (y as f32 + offset(near(BINS - 1, 0), near(0, 0), near(1, 0))) / n,
-            (x as f32 + offset(near(0, BINS - 1), near(0, 0), near(0, 1))) / n,
+            (y as f32 + vertex(near(BINS - 1, 0), near(0, 0), near(1, 0))) / n,
+            (x as f32 + vertex(near(0, BINS - 1), near(0, 0), near(0, 1))) / n,
         ]
     }
 

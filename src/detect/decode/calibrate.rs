@@ -4,9 +4,9 @@ use super::super::augment::{Canvas, From};
 use super::super::calibration::Calibration;
 use super::super::detector::Detector;
 use super::super::plant::Planting;
+use super::Decoding;
 use super::objects::usual;
 use super::places::{Front, Places};
-use super::{Decoding, standing_out};
 use crate::error::Result;
 use ndarray::{Array2, Array4, Axis, s};
 use rand::SeedableRng;
@@ -64,13 +64,11 @@ impl Detector {
             let low = f64::from(usual(map));
             let decoding = Decoding::default().with_threshold((low + FLOOR * (1.0 - low)).min(0.95));
             let signed = planes.get(1).map(|rest| rest.slice(s![..h, ..w]).to_owned());
-            let rest = signed.as_ref().map(|signed| standing_out(signed, c, channels));
             let target: &Array2<f32> = &made.targets[c.min(channels - 1)];
-            let lattice = made.backdrop.as_ref().map(|b| b.lattice.view());
-            let front = rest.as_ref().zip(signed.as_ref()).map(|(rest, signed)| Front {
-                rest,
-                signed,
-                places: lattice.zip(fresh.basis()).and_then(|(lattice, basis)| Places::of(lattice, basis)),
+            let front = signed.as_ref().map(|signed| {
+                let lattice = made.backdrop.as_ref().map(|b| b.lattice.view());
+                let places = lattice.zip(fresh.basis()).and_then(|(lattice, basis)| Places::of(lattice, basis));
+                Front::of(signed, (c, channels), places)
             });
             for object in decoding.objects(map, front.as_ref(), canvas.period) {
                 let planted = target[[object.y.round() as usize, object.x.round() as usize]] > 0.5;

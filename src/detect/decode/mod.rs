@@ -230,10 +230,8 @@ impl Decoder<'_> {
         let channels = maps.mean.axis_iter(Axis(0)).enumerate();
         let all: Vec<(usize, Object)> = channels
             .flat_map(|(c, map)| {
-                let signed = frame.planes.get(1);
-                let rest = signed.map(|signed| standing_out(signed, c, maps.mean.len_of(Axis(0))));
-                let front = rest.as_ref().zip(signed);
-                let front = front.map(|(rest, signed)| Front { rest, signed, places: self.places(frame) });
+                let front = frame.planes.get(1);
+                let front = front.map(|signed| Front::of(signed, (c, maps.mean.len_of(Axis(0))), self.places(frame)));
                 let objects = self.decoding.objects(map, front.as_ref(), period);
                 objects.into_iter().map(move |o| (c, o))
             })
@@ -265,15 +263,6 @@ impl Decoder<'_> {
             bright,
             error: fitted.map(|f| f.error as f32),
         }
-    }
-}
-
-/// How much each place stands out in the direction of a channel: dark, bright or, where there is one channel, either.
-fn standing_out(rest: &Array2<f32>, channel: usize, channels: usize) -> Array2<f32> {
-    match (channels, channel) {
-        (1, _) => rest.mapv(f32::abs),
-        (_, 0) => rest.mapv(|r| -r),
-        _ => rest.clone(),
     }
 }
 

@@ -320,7 +320,7 @@ mod tests {
         let map = discs(&centres).mapv(|p: f32| (2.0 * p).min(0.95));
         let (strong, faint) = (blob(centres[0].0, centres[0].1, 2.3), blob(centres[1].0, centres[1].1, 2.3));
         let rest = Array2::from_shape_fn((64, 64), |(y, x)| 14.0 * strong(y, x) + 4.0 * faint(y, x));
-        let front = Front { rest: &rest, signed: &rest, places: None };
+        let front = Front { rest: rest.clone(), signed: &rest, places: None };
         let found = Decoding::default().objects(map.view(), Some(&front), PERIOD);
         assert_eq!(found.len(), 2, "{found:?}");
         for c in centres {

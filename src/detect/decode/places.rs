@@ -1,5 +1,6 @@
 //! The places of a lattice that defects stand at, where a frame shows its lattice.
 
+use super::super::filter::vertex;
 use ndarray::{Array2, ArrayView2};
 
 /// The columns around which a maximum of the lattice is the highest, in periods.
@@ -78,10 +79,6 @@ impl<'a> Places<'a> {
     /// A maximum between pixels: the vertex of a parabola along each axis.
     fn between_pixels(&self, y: usize, x: usize) -> (f32, f32) {
         let at = |y: usize, x: usize| self.lattice[[y, x]];
-        let vertex = |before: f32, here: f32, after: f32| {
-            let curve = before - 2.0 * here + after;
-            if curve < 0.0 { (0.5 * (before - after) / curve).clamp(-0.5, 0.5) } else { 0.0 }
-        };
         let dy = vertex(at(y - 1, x), at(y, x), at(y + 1, x));
         let dx = vertex(at(y, x - 1), at(y, x), at(y, x + 1));
         (y as f32 + dy, x as f32 + dx)
@@ -90,12 +87,28 @@ impl<'a> Places<'a> {
 
 /// What tells touching defects apart.
 pub(super) struct Front<'a> {
-    /// How much each place stands out, larger for what is searched.
-    pub rest: &'a Array2<f32>,
+    /// How much each place stands out, larger for what is searched: dark, bright or, where there is one channel, either.
+    pub rest: Array2<f32>,
     /// The same, positive where it is bright.
     pub signed: &'a Array2<f32>,
     /// The lattice, where one is known.
     pub places: Option<Places<'a>>,
+}
+
+impl<'a> Front<'a> {
+    /// For a channel of so many.
+    pub(super) fn of(
+        signed: &'a Array2<f32>,
+        (channel, channels): (usize, usize),
+        places: Option<Places<'a>>,
+    ) -> Front<'a> {
+        let rest = match (channels, channel) {
+            (1, _) => signed.mapv(f32::abs),
+            (_, 0) => signed.mapv(|r| -r),
+            _ => signed.clone(),
+        };
+        Front { rest, signed, places }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! frequency alike; in frames of a count a pixel nearly all of them are noise. Beside the lattice's peaks, which say
 //! where the lattice is but not which period, the sum holds all that is not periodic, which does.
 
-use crate::filter::{handy, median};
+use crate::filter::{handy, median, vertex};
 use crate::fourier::{Fourier, Spectrum, frequency};
 use crate::movie::operations::interpolate::taps;
 use ndarray::{Array2, Zip};
@@ -393,7 +393,7 @@ fn best(map: &Array2<f32>, other: &Array2<f32>, expected: &Expected, scale: [f64
             if here < left || here < right || here < above || here < below {
                 return None;
             }
-            let (dy, dx) = (vertex(above, here, below), vertex(left, here, right));
+            let (dy, dx) = (f64::from(vertex(above, here, below)), f64::from(vertex(left, here, right)));
             let top = f64::from(here) - 0.25 * (f64::from(above - below) * dy + f64::from(left - right) * dx);
             Some(Place { y, x, dy, dx, top })
         };
@@ -473,12 +473,6 @@ impl Window {
 fn spread(map: &Array2<f32>) -> f64 {
     let mut some: Vec<f32> = map.iter().step_by(7).map(|v| v.abs()).collect();
     f64::from(median(&mut some) * 1.4826).max(f64::MIN_POSITIVE)
-}
-
-/// Where a parabola through three neighbours has its top.
-fn vertex(before: f32, here: f32, after: f32) -> f64 {
-    let curve = before - 2.0 * here + after;
-    if curve < 0.0 { f64::from((before - after) / (2.0 * curve)).clamp(-0.5, 0.5) } else { 0.0 }
 }
 
 /// The value at a place, cubically, on a map that goes round.

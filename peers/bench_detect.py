@@ -7,10 +7,13 @@ once.
 
 import hashlib
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import processes
@@ -48,12 +51,33 @@ class Bench:
         self.folder, self.clone = Path(plan["folder"]), Path(plan["clone"])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ours = fingerprint(self.clone, ("src/detect", "src/simulate", "src/defects", "examples/bench_detect"))
+        self.program = self.built()
         self.conditions = {c["name"]: c for c in self.example("list")}
+
+    def built(self):
+        """A copy of the program and of the library, so that hours of measuring are of one and the same, whatever is compiled
+        meanwhile."""
+        command = ["cargo", "build", "--quiet", "--example", "bench_detect", "--message-format=json"]
+        done = subprocess.run(command, cwd=self.clone, text=True, stdout=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise SystemExit("examples/bench_detect does not compile")
+        made = [line for line in map(json.loads, done.stdout.splitlines()) if line["reason"] == "compiler-artifact"]
+        files = [f for line in made for f in line["filenames"] if f.endswith("/libatomotion.so")]
+        files += [line["executable"] for line in made if line["target"]["name"] == "bench_detect"]
+        folder = self.folder / "program"
+        folder.mkdir(exist_ok=True)
+        for file in files:
+            partial = folder / "partial"
+            shutil.copy(file, partial)
+            partial.rename(folder / Path(file).name)
+        return folder / "bench_detect"
 
     def example(self, *words):
         """The last line of a step of examples/bench_detect."""
-        command = ["cargo", "run", "--quiet", "--example", "bench_detect", "--", *map(str, words)]
-        done = subprocess.run(command, cwd=self.clone, text=True, stdout=subprocess.PIPE, check=False)
+        command = [self.program, *map(str, words)]
+        places = f"{self.program.parent}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+        environment = {**os.environ, "LD_LIBRARY_PATH": places, "OMP_WAIT_POLICY": "passive"}
+        done = subprocess.run(command, cwd=self.clone, env=environment, text=True, stdout=subprocess.PIPE, check=False)
         if done.returncode != 0:
             raise SystemExit(f"bench_detect {' '.join(map(str, words))} has failed")
         return json.loads(done.stdout.strip().splitlines()[-1])
@@ -62,6 +86,9 @@ class Bench:
         """What `make` gives for a file of its own, or what it gave before; with the path of that file."""
         mark = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
         path = self.folder / f"{name}-{mark}.json"
+        stored = self.clone / "benches/kept" / path.name
+        if stored.exists() and not path.exists():
+            shutil.copy(stored, path)
         if not path.exists():
             say(f"{time.strftime('%H:%M')}  {name}")
             result = make(path.with_suffix(".found"))
@@ -121,12 +148,27 @@ class Bench:
         head = [f"{g}, {c}" for c in ("clean", "17 counts") for g in ("W", "S", "bright", "s")]
         return report.table(["choice", *head], rows)
 
-    def peer(self, which, condition, mask, seed):
-        folder = self.folder / condition
-        about = folder / "about.json"
+    def frames(self, condition):
+        """What a peer reads: the movie and the masks."""
+        about = self.folder / condition / "about.json"
         if not about.exists():
             about.parent.mkdir(exist_ok=True)
-            about.write_text(json.dumps(self.example("frames", condition, 0, folder)))
+            about.write_text(json.dumps(self.example("frames", condition, 0, about.parent)))
+        return about
+
+    def all_peers(self):
+        """One run on every core, first seeds first: nothing that is shown is of one program only."""
+        seeds = range(1, self.plan["seeds"] + 1)
+        runs = [(w, c, m, s) for s in seeds for c in PEER_MOVIES for m in ("ours", "published") for w in PEERS]
+        for condition in PEER_MOVIES:
+            self.frames(condition)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for _ in pool.map(lambda run: self.peer(*run), runs):
+                pass
+
+    def peer(self, which, condition, mask, seed):
+        about = self.frames(condition)
+        folder = about.parent
         versions = [self.plan["peer_versions"], fingerprint(self.clone, ("peers/detect_peers.py",))]
         depends = [versions, which, condition, mask, seed, self.plan["minutes"], json.loads(about.read_text())]
 
@@ -174,6 +216,7 @@ class Bench:
     def beside_peers(self):
         if self.plan["python"] is None:
             return "Left out (`--without peers`)."
+        self.all_peers()
         rows, curves = [], []
         for condition in PEER_MOVIES:
             ours = [self.curve_of_ours(condition, seed) for seed in range(1, self.plan["seeds"] + 1)]

@@ -1,7 +1,8 @@
 //! What `peers/bench_classify.py` measures beside scikit-learn and SciPy: sorts the patches in a folder, and writes what came
 //! out and how long it took.
 //!
-//!     bench_classify make FOLDER ROWS [COUNTS]   draws movies and cuts their patches: patches.f32, side.txt, species.txt
+//!     bench_classify make FOLDER ROWS FIRST [COUNTS]   draws movies (seeds FIRST and on) and cuts their patches:
+//!                                                    patches.f32, side.txt, species.txt
 //!     bench_classify run FOLDER STEP             one step, on what is there: STEP.json and its arrays, little-endian
 //!
 //! COUNTS are those at a W column's peak (those of *clean* without). Steps: kmeans, from_rows (with rows.txt), pca, diagonal,
@@ -9,6 +10,7 @@
 
 use atomotion::prelude::*;
 use ndarray::Axis;
+use polars::prelude::NamedFrom;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -17,24 +19,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     match words[..] {
-        ["make", folder, rows] => make(Path::new(folder), rows.parse()?, Imaging::clean()),
-        ["make", folder, rows, counts] => {
-            make(Path::new(folder), rows.parse()?, Imaging::clean().with_counts_at_w(counts.parse()?))
+        ["make", folder, rows, first] => make(Path::new(folder), rows.parse()?, first.parse()?, Imaging::clean()),
+        ["make", folder, rows, first, counts] => {
+            make(Path::new(folder), rows.parse()?, first.parse()?, Imaging::clean().with_counts_at_w(counts.parse()?))
         }
         ["run", folder, step] => run(Path::new(folder), step),
-        _ => Err("bench_classify make FOLDER ROWS [COUNTS] | run FOLDER STEP".into()),
+        _ => Err("bench_classify make FOLDER ROWS FIRST [COUNTS] | run FOLDER STEP".into()),
     }
 }
 
 /// Patches at the true places of simulated movies, until there are enough.
-fn make(folder: &Path, rows: usize, imaging: Imaging) -> Result<(), Box<dyn std::error::Error>> {
+fn make(folder: &Path, rows: usize, first: u64, imaging: Imaging) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
     let mut file = BufWriter::new(std::fs::File::create(folder.join("patches.f32"))?);
     let mut species = vec![];
     let of = Experiment::ws2();
     let interval = of.imaging.s_per_frame;
     let experiment = of.with_imaging(imaging.with_s_per_frame(interval)).with_frames(10);
-    for seed in 1.. {
+    for seed in first.. {
         let recording = experiment.simulate(seed)?;
         let movie = recording.movie.normalise(&Normalise::default())?;
         let cut = Defects::at_truth(&movie, &recording.truth, &Cut::default())?;
@@ -137,7 +139,26 @@ fn sorted(folder: &Path, defects: &Defects) -> Result<(), Box<dyn std::error::Er
     let diagonal = GaussianMixture::new(6).with_covariance(Covariance::Diagonal);
     write("sorted.mixture, diagonal, pixels", &diagonal.with_features(Some(Features::Pixels)).fit(defects)?)?;
     write("sorted.Ward, pixels", &defects.dendrogram(Linkage::Ward)?.cut(6)?)?;
-    write("sorted.mixture, full, 6 components", &GaussianMixture::new(6).with_components(6).fit(defects)?)
+    write("sorted.mixture, full, 6 components", &GaussianMixture::new(6).with_components(6).fit(defects)?)?;
+    let within = |px: f32| Some(Features::Within { px, scores: 6 });
+    let tied = |classes: usize| GaussianMixture::new(classes).with_covariance(Covariance::Tied);
+    write("sorted.mixture, full, within 0.19 nm", &GaussianMixture::new(6).with_features(within(6.0)).fit(defects)?)?;
+    write("sorted.mixture, tied, within 0.19 nm", &tied(6).with_features(within(6.0)).fit(defects)?)?;
+    let motifs = motifs(folder)?;
+    let many = tied(24).with_features(within(6.0)).fit(defects)?.name_classes(&motifs, 1)?;
+    write("sorted.the same, 24 classes, named, merged by name", &many.merged_by_name()?)?;
+    write(
+        "sorted.mixture, tied, within 0.25 nm, from motifs",
+        &tied(6).with_features(within(8.0)).fit_from(defects, &motifs)?,
+    )
+}
+
+/// What the species look like at this dose, from movies of other seeds.
+fn motifs(folder: &Path) -> Result<Motifs, Box<dyn std::error::Error>> {
+    let defects = load(&folder.join("motifs"))?;
+    let names = std::fs::read_to_string(folder.join("motifs/species.txt"))?;
+    let names: Vec<&str> = names.lines().collect();
+    Ok(Motifs::of(&defects.with_column(polars::prelude::Series::new("species".into(), names))?, "species")?)
 }
 
 /// Every method, with the time it took and the most memory the process has had so far.

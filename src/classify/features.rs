@@ -20,6 +20,14 @@ pub enum Features {
     Pixels,
     /// Positions along so many principal components.
     Scores(usize),
+    /// Positions along so many principal components of what lies within a distance of the patch's middle. The column
+    /// itself decides, not what its neighbours happen to be: 0.6 of a lattice period is a good radius for species.
+    Within {
+        /// Distance from the middle in pixels.
+        px: f32,
+        /// Principal components.
+        scores: usize,
+    },
     /// Gaussian averages, of this standard deviation in pixels, at the columns of the mean patch.
     Sites(f32),
     /// Moduli of the Fourier coefficients up to this many waves across the patch. They do not change where the patch is
@@ -42,6 +50,8 @@ pub(crate) struct Extractor {
 enum How {
     Pixels,
     Scores(Box<Principal>),
+    /// Some of the pixels, and components of those.
+    Part(Vec<usize>, Box<Principal>),
     /// Weights of pixels, a row for each feature.
     Weights(Array2<f32>),
     /// Real and imaginary parts of the waves.
@@ -68,6 +78,18 @@ impl Features {
             Features::Scores(keep) => {
                 check("features: scores", keep, (1..=h * w).contains(&keep), format!("from 1 to {}", h * w))?;
                 How::Scores(Box::new(components(flat, keep.min(n.saturating_sub(1)).max(1))?))
+            }
+            Features::Within { px, scores } => {
+                let middle = |length: usize| (length as f32 - 1.0) / 2.0;
+                let far = |i: usize| ((i / w) as f32 - middle(h)).hypot((i % w) as f32 - middle(w));
+                let inside: Vec<usize> = (0..h * w).filter(|&i| far(i) <= px).collect();
+                let wanted = "a distance in pixels, with a pixel inside";
+                check("features: within", px, px.is_finite() && !inside.is_empty(), wanted)?;
+                let most = format!("from 1 to {}, the pixels within {px}", inside.len());
+                check("features: scores", scores, (1..=inside.len()).contains(&scores), most)?;
+                let part = flat.select(Axis(1), &inside);
+                let principal = components(part.view(), scores.min(n.saturating_sub(1)).max(1))?;
+                How::Part(inside, Box::new(principal))
             }
             Features::Sites(sigma) => {
                 check("features: sites", sigma, sigma > 0.0 && sigma < h.max(w) as f32, "a positive number of pixels")?;
@@ -100,6 +122,7 @@ impl Extractor {
         Ok(match &self.how {
             How::Pixels => flat.to_owned(),
             How::Scores(principal) => principal.scores(flat),
+            How::Part(inside, principal) => principal.scores(flat.select(Axis(1), inside).view()),
             How::Weights(weights) => products(flat, weights.view()),
             How::Moduli(real, imaginary) => {
                 let mut moduli = products(flat, real.view());

@@ -6,6 +6,7 @@ use super::cluster::mixture::{Fitting, Mixture, fit};
 pub use super::cluster::moments::Covariance;
 use super::features::Features;
 use super::model::{Model, Sorter};
+use super::naming::Motifs;
 use crate::defects::Defects;
 use crate::error::{Error, Result, check, setters};
 use crate::progress::{EARLIER, Progress, Reporter};
@@ -93,6 +94,52 @@ impl GaussianMixture {
     pub fn fit(&self, defects: &Defects) -> Result<Classes> {
         let (extractor, data) = self.data(defects)?;
         let mixture = self.best(&data)?;
+        self.classes_of(defects, extractor, &data, mixture)
+    }
+
+    /// Sorts the defects into the species that are known: one class for each motif, which starts from the defects that are
+    /// most like it, and is then free to go where the likelihood leads. Classes are named by motif as
+    /// [`Classes::name_classes`] does it; `classes` and `starts` are not used.
+    ///
+    /// This finds rare species, which a mixture that starts from chance gives away to split the common ones. With one
+    /// covariance for all and what is near the middle of a patch it comes nearest to the truth (`benches/README.md`):
+    ///
+    /// ```no_run
+    /// # fn main() -> atomotion::Result<()> {
+    /// # use atomotion::prelude::*;
+    /// # let defects = Defects::load("defects")?;
+    /// # let known = Defects::load("simulated")?;
+    /// let motifs = Motifs::of(&known, "species")?;
+    /// let middle = Features::Within { px: 8.0, scores: 6 };
+    /// let mixture = GaussianMixture::default().with_covariance(Covariance::Tied).with_features(Some(middle));
+    /// let classes = mixture.fit_from(&defects, &motifs)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If motifs and patches differ in size, or the mixture cannot be fitted.
+    pub fn fit_from(&self, defects: &Defects, motifs: &Motifs) -> Result<Classes> {
+        let this = GaussianMixture { classes: motifs.motifs.len().min(defects.len()), ..self.clone() };
+        let (extractor, data) = this.data(defects)?;
+        let patches: Vec<_> = motifs.motifs.iter().map(|m| m.patch.view()).collect();
+        let patches = ndarray::stack(Axis(0), &patches).map_err(|_| Error::data("the motifs differ in size"))?;
+        let nearest = kmeans::nearest(data.view(), extractor.measure(&patches)?.view());
+        // Motifs that nothing is like start no class.
+        let mut used = nearest.clone();
+        used.sort_unstable();
+        used.dedup();
+        let start: Vec<u32> = nearest.iter().map(|n| used.partition_point(|u| u < n) as u32).collect();
+        let mixture = fit(data.view(), &start, used.len(), this.fitting(&data))?;
+        this.classes_of(defects, extractor, &data, mixture)?.name_classes(motifs, self.seed)
+    }
+
+    fn classes_of(
+        &self,
+        defects: &Defects,
+        extractor: super::features::Extractor,
+        data: &Array2<f32>,
+        mixture: Mixture,
+    ) -> Result<Classes> {
         let shares = mixture.shares(data.view())?.0;
         let best = |row: ndarray::ArrayView1<f64>| {
             row.iter().enumerate().fold((0, -1.0), |b, (c, &p)| if p > b.1 { (c as u32, p) } else { b }).0
@@ -126,12 +173,15 @@ impl GaussianMixture {
         Ok((extractor, data))
     }
 
+    fn fitting(&self, data: &Array2<f32>) -> Fitting {
+        let scale = data.axis_iter(Axis(1)).next().map_or(0.0, |c| c.mapv(f64::from).var(0.0));
+        let regularisation = (self.regularisation * scale).max(1e-12);
+        Fitting { kind: self.covariance, regularisation, tolerance: self.tolerance, most: MOST_ITERATIONS }
+    }
+
     /// The likeliest of the starts.
     pub(crate) fn best(&self, data: &Array2<f32>) -> Result<Mixture> {
-        let scale = data.axis_iter(Axis(1)).next().map_or(0.0, |c| c.mapv(f64::from).var(0.0));
-        let kind = self.covariance;
-        let regularisation = (self.regularisation * scale).max(1e-12);
-        let options = Fitting { kind, regularisation, tolerance: self.tolerance, most: MOST_ITERATIONS };
+        let options = self.fitting(data);
         let seed = seeded("GaussianMixture", self.seed);
         let runs = kmeans::started(data.view(), self.classes, self.starts, seed, |_| ())
             .map_err(|e| e.while_doing(|| "before the first start of a Gaussian mixture".into(), EARLIER))?;

@@ -136,6 +136,55 @@ impl Classes {
         self.with_species(all)
     }
 
+    /// Counts classes that have the same name as one. Where species differ little, sort into several times as many classes
+    /// as there are species, name them, and merge: a class is then all of one species more often than where each species
+    /// has to be found as one round heap. Classes without a name stay as they are.
+    ///
+    /// ```no_run
+    /// # fn main() -> atomotion::Result<()> {
+    /// # use atomotion::prelude::*;
+    /// # let (defects, motifs) = (Defects::load("defects")?, Motifs::of(&Defects::load("simulated")?, "species")?);
+    /// let middle = Features::Within { px: 6.0, scores: 6 };
+    /// let many = GaussianMixture::new(24).with_covariance(Covariance::Tied).with_features(Some(middle)).fit(&defects)?;
+    /// let species = many.name_classes(&motifs, 1)?.merged_by_name()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If the table's column has lost its type.
+    pub fn merged_by_name(&self) -> Result<Classes> {
+        let name = |c: usize| self.species[c].as_ref().map(|n| n.species.as_str());
+        let head = |c: usize| (0..c).find(|&first| name(c).is_some() && name(first) == name(c)).unwrap_or(c);
+        let members = |head_of: usize| (0..self.len()).filter(move |&c| head(c) == head_of);
+        let size = |h: usize| members(h).map(|c| self.counts[c]).sum::<usize>();
+        let mut order: Vec<usize> = (0..self.len()).filter(|&c| head(c) == c).collect();
+        let last = |c: usize| self.outliers == Some(c as u32);
+        order.sort_by(|&a, &b| last(a).cmp(&last(b)).then(size(b).cmp(&size(a))).then(a.cmp(&b)));
+        let to: Vec<u32> =
+            (0..self.len()).map(|c| order.iter().position(|&h| h == head(c)).unwrap_or(0) as u32).collect();
+        let labels: Vec<u32> = self.labels()?.into_iter().map(|c| to[c as usize]).collect();
+        let mut memberships = Array2::zeros((labels.len(), order.len()));
+        for (class, &merged) in to.iter().enumerate() {
+            let mut column = memberships.column_mut(merged as usize);
+            column += &self.memberships.column(class);
+        }
+        let model = self.model.as_ref().map(|model| {
+            let order = model.order.iter().map(|&c| to[c as usize]).collect();
+            std::sync::Arc::new(super::model::Model { order, ..(**model).clone() })
+        });
+        let outliers = self.outliers.map(|c| to[c as usize]);
+        let merged = Classes::sorted(&self.defects, labels, memberships, self.method.clone(), outliers, model)?;
+        // Of several names the confidence is the members' mean, the likeness that of the largest class.
+        let naming = |&h: &usize| {
+            let sum = |of: fn(&Naming) -> f64| {
+                let weighted = |c: usize| self.counts[c] as f64 * self.species[c].as_ref().map_or(0.0, of);
+                members(h).map(weighted).sum::<f64>() / size(h).max(1) as f64
+            };
+            self.species[h].clone().map(|n| Naming { confidence: sum(|n| n.confidence), ..n })
+        };
+        merged.with_species(order.iter().map(naming).collect())
+    }
+
     pub(super) fn with_species(&self, species: Vec<Option<Naming>>) -> Result<Classes> {
         let names: Vec<Option<&str>> =
             self.labels()?.into_iter().map(|c| species[c as usize].as_ref().map(|n| n.species.as_str())).collect();

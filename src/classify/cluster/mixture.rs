@@ -51,8 +51,8 @@ pub(crate) fn fit(data: ArrayView2<f32>, start: &[u32], classes: usize, options:
     let mut moments = over_chunks(data.view(), |from, rows| {
         let mut moments = Moments::new(options.kind, classes, rows.ncols());
         let shares = shares.slice(ndarray::s![from..from + rows.nrows(), ..]);
-        moments.add(options.kind, rows.view(), shares);
-        Ok(moments)
+        moments.add(options.kind, rows.mapv(f64::from).view(), shares);
+        moments
     })?;
     let n = data.nrows() as f64;
     let mut before = f64::NEG_INFINITY;
@@ -62,12 +62,24 @@ pub(crate) fn fit(data: ArrayView2<f32>, start: &[u32], classes: usize, options:
         let (means, spread) = moments.solve(options.kind, data.nrows(), options.regularisation);
         let weights = &moments.weight / moments.weight.sum();
         let (ready, constants) = prepare(&means, &spread, &weights)?;
+        let single = match &ready {
+            Ready::Diagonal(linear, square) => Some(Stacked::weights(linear, square)),
+            _ => None,
+        };
         moments = over_chunks(data.view(), |_, rows| {
-            let mut log = log_densities(&ready, &constants, &rows);
             let mut moments = Moments::new(options.kind, classes, rows.ncols());
-            moments.log_likelihood = normalise(&mut log);
-            moments.add(options.kind, rows.view(), log.view());
-            Ok(moments)
+            if let Some(weights) = &single {
+                let stacked = Stacked::of(rows);
+                let mut log = stacked.times(weights) + &constants;
+                moments.log_likelihood = normalise(&mut log);
+                stacked.add_to(&mut moments, &log);
+            } else {
+                let rows = rows.mapv(f64::from);
+                let mut log = log_densities(&ready, &constants, &rows);
+                moments.log_likelihood = normalise(&mut log);
+                moments.add(options.kind, rows.view(), log.view());
+            }
+            moments
         })?;
         let log_likelihood = moments.log_likelihood / n;
         let settled = (log_likelihood - before).abs() < options.tolerance;
@@ -84,19 +96,49 @@ pub(crate) fn fit(data: ArrayView2<f32>, start: &[u32], classes: usize, options:
 }
 
 /// Sums over chunks of rows, in double precision; in the same order whatever the number of threads.
-fn over_chunks(data: ArrayView2<f32>, of: impl Fn(usize, Array2<f64>) -> Result<Moments> + Sync) -> Result<Moments> {
+fn over_chunks(data: ArrayView2<f32>, of: impl Fn(usize, ArrayView2<f32>) -> Moments + Sync) -> Result<Moments> {
     let chunks: Vec<_> = data.axis_chunks_iter(Axis(0), CHUNK).enumerate().collect();
     // Eight chunks to a sum: few enough sums to keep.
-    let sums = chunks
-        .par_chunks(8)
-        .map(|part| {
-            part.iter()
-                .map(|(i, rows)| of(i * CHUNK, rows.mapv(f64::from)))
-                .reduce(|a, b| Ok(a?.merge(&b?)))
-                .unwrap_or_else(|| Err(Error::data("there are no rows")))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    sums.into_iter().reduce(|a, b| a.merge(&b)).ok_or_else(|| Error::data("there are no rows to fit a mixture to"))
+    let sum = |part: &[(usize, ArrayView2<f32>)]| {
+        part.iter().map(|(i, rows)| of(i * CHUNK, rows.view())).reduce(|a, b| a.merge(&b))
+    };
+    let sums: Vec<Option<Moments>> = chunks.par_chunks(8).map(sum).collect();
+    let all = sums.into_iter().flatten().reduce(|a, b| a.merge(&b));
+    all.ok_or_else(|| Error::data("there are no rows to fit a mixture to"))
+}
+
+/// Rows beside their squares, shape (rows, 2 x features), in single precision: all that a diagonal mixture needs of many
+/// features, in one product each way. Sums over more than a chunk of rows are in double precision.
+struct Stacked(Array2<f32>);
+
+impl Stacked {
+    fn of(rows: ArrayView2<f32>) -> Stacked {
+        let (n, d) = rows.dim();
+        let mut both = Array2::zeros((n, 2 * d));
+        let (mut plain, mut squares) = both.view_mut().split_at(Axis(1), d);
+        plain.assign(&rows);
+        squares.zip_mut_with(&rows, |to, v| *to = v * v);
+        Stacked(both)
+    }
+
+    /// Weights of x and of x², shape (features, classes) each, as one matrix.
+    fn weights(linear: &Array2<f64>, square: &Array2<f64>) -> Array2<f32> {
+        let (d, k) = linear.dim();
+        let of = |(i, class): (usize, usize)| if i < d { linear[[i, class]] } else { square[[i - d, class]] };
+        Array2::from_shape_fn((2 * d, k), |at| of(at) as f32)
+    }
+
+    fn times(&self, weights: &Array2<f32>) -> Array2<f64> {
+        self.0.dot(weights).mapv(f64::from)
+    }
+
+    fn add_to(&self, moments: &mut Moments, shares: &Array2<f64>) {
+        moments.weight += &shares.sum_axis(Axis(0));
+        let sums = shares.t().mapv(|v| v as f32).dot(&self.0);
+        let (first, second) = sums.view().split_at(Axis(1), self.0.ncols() / 2);
+        moments.sum.zip_mut_with(&first, |to, v| *to += f64::from(*v));
+        moments.second[0].zip_mut_with(&second, |to, v| *to += f64::from(*v));
+    }
 }
 
 /// Turns log-densities into shares of each row, by log-sum-exp: the sum of the rows' log-likelihoods.

@@ -132,13 +132,19 @@ impl UnitCells {
     }
 
     /// Principal components of the cells' images, and which of them are more than perfect cells show (or, without these, more
-    /// than noise).
+    /// than noise). A paraboloid is taken out of every image first: contamination differs from site to site by more than
+    /// anything in a cell, is slow, and lies where perfect cells may happen not to be.
     ///
     /// # Errors
     /// As for [`UnitCells::average`].
     pub fn image_modes(&self, species: &Defects, perfect: Option<&Defects>) -> Result<Modes> {
-        let cell = self.average(species)?;
-        let others = perfect.map(|p| Ok::<_, Error>((self.average(p)?, Groups::of(p)?))).transpose()?;
+        let level = |defects: &Defects| -> Result<UnitCell> {
+            let mut cell = self.average(defects)?;
+            modes::level(&mut cell.patches);
+            Ok(cell)
+        };
+        let cell = level(species)?;
+        let others = perfect.map(|p| Ok::<_, Error>((level(p)?, Groups::of(p)?))).transpose()?;
         let null = others.as_ref().map(|(o, g)| Ok::<_, Error>((super::features::rows(&o.patches)?, g))).transpose()?;
         let groups = Groups::of(species)?;
         modes::modes((super::features::rows(&cell.patches)?, &groups), null, self, cell.mean.dim())

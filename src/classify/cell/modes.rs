@@ -86,6 +86,31 @@ pub(super) fn modes(
     })
 }
 
+/// Takes the paraboloid that is nearest to it out of every patch, but for its mean over patches.
+pub(super) fn level(patches: &mut Array3<f32>) {
+    let (_, h, w) = patches.dim();
+    let along = |i: usize, n: usize| (2.0 * i as f64 + 1.0) / n as f64 - 1.0;
+    // Orthonormal by Gram and Schmidt.
+    let mut basis: Vec<Array1<f64>> = vec![];
+    for power in [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)] {
+        let of = |p: usize| along(p / w, h).powi(power.0) * along(p % w, w).powi(power.1);
+        let mut new = Array1::from_shape_fn(h * w, of);
+        basis.iter().for_each(|b| new.scaled_add(-b.dot(&new), b));
+        let length = new.dot(&new).sqrt();
+        if length > 1e-9 {
+            basis.push(new / length);
+        }
+    }
+    let mean = patches.mean_axis(Axis(0)).unwrap_or_default();
+    for mut patch in patches.outer_iter_mut() {
+        let rest = Array1::from_iter(patch.iter().zip(&mean).map(|(v, m)| f64::from(v - m)));
+        for b in &basis {
+            let share = b.dot(&rest);
+            patch.iter_mut().zip(b).for_each(|(v, b)| *v -= (share * b) as f32);
+        }
+    }
+}
+
 /// Standard deviation of each column.
 fn deviations(data: ArrayView2<f32>) -> Array1<f32> {
     data.mapv(f64::from).std_axis(Axis(0), 0.0).mapv(|v| v as f32)
@@ -138,6 +163,32 @@ fn loading_errors(
         }
     }
     Ok(sum.mapv(|s| (s / RESAMPLES as f64).sqrt()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is slow goes, what is not stays.
+    #[test]
+    fn a_paraboloid_is_taken_out_of_each_patch() {
+        let slow = |i: usize, y: f32, x: f32| i as f32 * (3.0 + y - 2.0 * x + 0.1 * y * x + 0.2 * x * x);
+        let quick = |i: usize, y: f32, x: f32| if i % 2 == 0 { (2.0 * y).sin() * (2.0 * x).cos() } else { 0.0 };
+        let of = |slowly: f32| {
+            Array3::from_shape_fn((6, 16, 18), |(i, y, x)| {
+                let (y, x) = (y as f32, x as f32);
+                slowly * slow(i, y, x) + quick(i, y, x)
+            })
+        };
+        let (mut with, mut without) = (of(1.0), of(0.0));
+        level(&mut with);
+        level(&mut without);
+        let difference =
+            &(&with - &with.mean_axis(Axis(0)).unwrap()) - &(&without - &without.mean_axis(Axis(0)).unwrap());
+        assert!(difference.iter().all(|d| d.abs() < 2e-3), "{difference}");
+        // Of a pattern of so many waves nearly all is left.
+        assert!(without.var_axis(Axis(0), 0.0).sum() > 0.95 * of(0.0).var_axis(Axis(0), 0.0).sum());
+    }
 }
 
 impl std::fmt::Debug for Modes {

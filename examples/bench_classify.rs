@@ -140,17 +140,14 @@ fn sorted(folder: &Path, defects: &Defects) -> Result<(), Box<dyn std::error::Er
     write("sorted.mixture, diagonal, pixels", &diagonal.with_features(Some(Features::Pixels)).fit(defects)?)?;
     write("sorted.Ward, pixels", &defects.dendrogram(Linkage::Ward)?.cut(6)?)?;
     write("sorted.mixture, full, 6 components", &GaussianMixture::new(6).with_components(6).fit(defects)?)?;
-    let within = |px: f32| Some(Features::Within { px, scores: 6 });
+    let within = Some(Features::Within { px: 6.0, scores: 6 });
     let tied = |classes: usize| GaussianMixture::new(classes).with_covariance(Covariance::Tied);
-    write("sorted.mixture, full, within 0.19 nm", &GaussianMixture::new(6).with_features(within(6.0)).fit(defects)?)?;
-    write("sorted.mixture, tied, within 0.19 nm", &tied(6).with_features(within(6.0)).fit(defects)?)?;
+    write("sorted.mixture, full, within 0.19 nm", &GaussianMixture::new(6).with_features(within).fit(defects)?)?;
+    write("sorted.mixture, tied, within 0.19 nm", &tied(6).with_features(within).fit(defects)?)?;
     let motifs = motifs(folder)?;
-    let many = tied(24).with_features(within(6.0)).fit(defects)?.name_classes(&motifs, 1)?;
-    write("sorted.the same, 24 classes, named, merged by name", &many.merged_by_name()?)?;
-    write(
-        "sorted.mixture, tied, within 0.25 nm, from motifs",
-        &tied(6).with_features(within(8.0)).fit_from(defects, &motifs)?,
-    )
+    let many = tied(24).with_features(within).fit(defects)?.name_classes(&motifs, 1)?;
+    write("sorted.the same, 24 classes named by motifs and merged", &many.merged_by_name()?)?;
+    write("sorted.the same, from motifs", &tied(6).with_features(within).fit_from(defects, &motifs)?)
 }
 
 /// What the species look like at this dose, from movies of other seeds.

@@ -24,6 +24,10 @@ fn defects(patches: Array3<f32>) -> Defects {
     Defects::new(table.unwrap(), patches, 0.03).unwrap()
 }
 
+fn named(of: &Defects, species: &[&str]) -> Defects {
+    of.with_column(Series::new("species".into(), species)).unwrap()
+}
+
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let (u, v): (f32, f32) = (rng.gen_range(1e-7..1.0), rng.r#gen());
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
@@ -339,6 +343,42 @@ fn patches_are_centred_on_columns() {
     assert!(apart < 0.02, "{apart}");
 }
 
+/// A rare species, among a common one that looks different by what stands beside it: a mixture that starts from the motifs
+/// finds it, and what differs beside it does not matter where only the middle is looked at.
+#[test]
+fn a_rare_species_is_found_from_its_motif() {
+    let mut rng = ChaCha8Rng::seed_from_u64(15);
+    let truth: Vec<u32> = (0..600).map(|i| u32::from(i % 50 == 0)).collect();
+    let mut patches = Array3::zeros((600, 17, 17));
+    let beside: Vec<f32> = (0..600).map(|_| if rng.r#gen::<bool>() { 3.0 } else { 0.0 }).collect();
+    for ((i, y, x), v) in patches.indexed_iter_mut() {
+        let spot = |cy: f32, cx: f32| (-((y as f32 - cy).powi(2) + (x as f32 - cx).powi(2)) / 3.0).exp();
+        let own = if truth[i] == 1 { -1.0 } else { 2.0 };
+        *v = own * spot(8.0, 8.0) + beside[i] * spot(2.0, 14.0) + 0.4 * normal(&mut rng);
+    }
+    let all = defects(patches);
+    let names: Vec<&str> = truth.iter().map(|&t| if t == 1 { "rare" } else { "common" }).collect();
+    let motifs = Motifs::of(&named(&all, &names), "species").unwrap();
+    let mixture = GaussianMixture::new(2).with_covariance(Covariance::Tied);
+    let whole = mixture.fit(&all).unwrap();
+    assert!(whole.likeness(&truth).unwrap() < 0.1, "{whole:?}");
+    let middle = Features::Within { px: 4.0, scores: 4 };
+    let found = mixture.clone().with_features(Some(middle)).fit_from(&all, &motifs).unwrap();
+    assert!(found.likeness(&truth).unwrap() > 0.99, "{found:?}");
+    let names: Vec<_> = found.species.iter().flatten().map(|n| n.species.as_str()).collect();
+    assert_eq!(names, ["common", "rare"]);
+    // Sorted into more classes, named, and merged: the same two, which still know how to sort others.
+    let many = GaussianMixture::new(6).with_features(Some(middle)).fit(&all).unwrap();
+    let merged = many.name_classes(&motifs, 1).unwrap().merged_by_name().unwrap();
+    assert_eq!(merged.len(), 2);
+    assert!(merged.likeness(&truth).unwrap() > 0.9, "{merged:?}");
+    assert_eq!(merged.counts.iter().sum::<usize>(), 600);
+    merged.memberships.rows().into_iter().for_each(|row| assert!((row.sum() - 1.0).abs() < 1e-9));
+    let again = merged.apply(&all).unwrap();
+    assert_eq!(again.labels().unwrap(), merged.labels().unwrap());
+    assert_eq!(again.defects.table().column("species").unwrap().n_unique().unwrap(), 2);
+}
+
 #[test]
 fn classes_read_back_as_they_were_saved() {
     let folder = std::env::temp_dir().join(format!("atomotion-classes-{}", std::process::id()));
@@ -369,6 +409,13 @@ fn what_cannot_be_sorted_says_so() {
     says(none.dendrogram(Linkage::Ward).and_then(|t| t.cut(1)), "no defects");
     says(some.dendrogram(Linkage::Ward).unwrap().cut(41), "classes = 41");
     says(KMeans::new(3).with_features(Features::Fourier(9)).fit(&some), "Fourier = 9");
+    for (px, scores, words) in
+        [(-1.0, 2, "within = -1"), (f32::NAN, 2, "within = NaN"), (1.0, 9, "the pixels within 1")]
+    {
+        says(KMeans::new(3).with_features(Features::Within { px, scores }).fit(&some), words);
+    }
+    let strange = Motifs::of(&named(&defects(Array3::zeros((2, 5, 5))), &["a", "b"]), "species").unwrap();
+    says(GaussianMixture::default().fit_from(&some, &strange), "5 x 5");
     says(KMeans::new(2).with_from_rows(vec![1]).fit(&some), "from_rows");
     says(GaussianMixture::new(3).with_regularisation(-1.0).fit(&some), "regularisation = -1");
     says(some.dendrogram(Linkage::Ward).unwrap().cut_at(f64::NAN), "height = NaN");

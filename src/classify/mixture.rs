@@ -110,7 +110,7 @@ impl GaussianMixture {
     /// # let defects = Defects::load("defects")?;
     /// # let known = Defects::load("simulated")?;
     /// let motifs = Motifs::of(&known, "species")?;
-    /// let middle = Features::Within { px: 8.0, scores: 6 };
+    /// let middle = Features::Within { px: 6.0, scores: 6 };
     /// let mixture = GaussianMixture::default().with_covariance(Covariance::Tied).with_features(Some(middle));
     /// let classes = mixture.fit_from(&defects, &motifs)?;
     /// # Ok(()) }

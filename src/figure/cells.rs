@@ -112,7 +112,7 @@ impl Modes {
                     points: points(&self.chance),
                     colour: CLASS_COLOURS[5],
                     width: 2.0,
-                    name: Some(format!("{}, 95 %", self.against)),
+                    name: Some(format!("{}, {:.0} %", self.against, 100.0 * (1.0 - self.level))),
                 },
             ],
         };

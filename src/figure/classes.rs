@@ -29,14 +29,23 @@ impl Classes {
         let mean = contrast(self.means.iter().copied());
         let spread = self.variances.mapv(f32::sqrt);
         let wide = contrast(spread.iter().copied());
+        let one_row = self.len() <= ONE_ROW;
         let count = |c: usize| match self.count_errors[c] {
-            e if e >= 0.5 => format!("{c}: {} ± {e:.0}", self.counts[c]),
-            _ => format!("{c}: {}", self.counts[c]),
+            e if e >= 0.5 => format!("{} ± {e:.0}", self.counts[c]),
+            _ => self.counts[c].to_string(),
         };
-        let name = |c: usize| match &self.species[c] {
-            Some(n) if n.confidence < 1.0 => format!("{} {:.0} %", n.species, 100.0 * n.confidence),
-            Some(n) => n.species.clone(),
-            None if self.outliers == Some(c as u32) => "outliers".into(),
+        let species = |c: usize| match &self.species[c] {
+            Some(n) if n.confidence < 1.0 => Some(format!("{} {:.0} %", n.species, 100.0 * n.confidence)),
+            Some(n) => Some(n.species.clone()),
+            None => (self.outliers == Some(c as u32)).then(|| "outliers".into()),
+        };
+        // Where there is a name it stands over the mean, and the count over the spread.
+        let over_mean = |c: usize| match species(c) {
+            Some(name) if one_row => format!("{c}: {name}"),
+            _ => format!("{c}: {}", count(c)),
+        };
+        let over_spread = |c: usize| match species(c) {
+            Some(_) => format!("{}, spread", count(c)),
             None => "spread".into(),
         };
         let nm = self.defects.patch_nm_per_px();
@@ -48,9 +57,9 @@ impl Classes {
             };
             of.outer_iter().enumerate().map(tile).collect()
         };
-        let mut tiles = row(&self.means, mean, &count, true);
-        if self.len() <= ONE_ROW {
-            tiles.extend(row(&spread, wide, &name, false));
+        let mut tiles = row(&self.means, mean, &over_mean, true);
+        if one_row {
+            tiles.extend(row(&spread, wide, &over_spread, false));
             if let Some(surrogate) = &self.surrogate {
                 let words = |c: usize| format!("no defect: {}", surrogate.counts[c]);
                 tiles.extend(row(&surrogate.means, mean, &words, false));

@@ -6,6 +6,7 @@ use crate::defects::{Area, Areas, Defects};
 use crate::error::Result;
 use crate::movie::Frame;
 use crate::show::{escape_html, table_html};
+use std::collections::BTreeMap;
 
 impl Defects {
     /// The defects of one frame over it: with classes, each in its class's colour; from a detector, orange too bright, blue
@@ -36,12 +37,16 @@ impl Defects {
                 let dark = format!("too dark ({})", places.len() - count);
                 vec![(BRIGHT, format!("too bright ({count})")), (DARK, dark)]
             }
-            (Some(classes), _) => (0..=classes.iter().copied().max().unwrap_or(0))
-                .map(|c| {
-                    let count = classes.iter().filter(|&&k| k == c).count();
-                    (CLASS_COLOURS[c as usize % CLASS_COLOURS.len()], format!("class {c} ({count})"))
-                })
-                .collect(),
+            (Some(classes), _) => {
+                let names = self.species_of_classes()?;
+                let name = |c: u32| names.get(&c).cloned().flatten().unwrap_or_else(|| format!("class {c}"));
+                (0..=classes.iter().copied().max().unwrap_or(0))
+                    .map(|c| (c, classes.iter().filter(|&&k| k == c).count()))
+                    .map(|(c, count)| {
+                        (CLASS_COLOURS[c as usize % CLASS_COLOURS.len()], format!("{} ({count})", name(c)))
+                    })
+                    .collect()
+            }
         };
         Ok(single(tile, legend, format!("{} defects marked in {}", places.len(), caption(frame))))
     }
@@ -53,6 +58,22 @@ impl Defects {
         let (classes, frames) = (column.u32()?, self.table().column("frame")?.u32()?);
         let inside = (0..self.len()).filter(|&i| frames.get(i) == Some(frame));
         Ok(Some(inside.map(|i| classes.get(i).unwrap_or(0)).collect()))
+    }
+
+    /// The species of each class, where all of its defects have the same.
+    fn species_of_classes(&self) -> Result<BTreeMap<u32, Option<String>>> {
+        let mut names = BTreeMap::new();
+        if let Ok(column) = self.table().column("species") {
+            let classes = self.table().column("class")?.u32()?;
+            for (class, species) in classes.iter().zip(column.str()?.iter()) {
+                let Some(class) = class else { continue };
+                let name = names.entry(class).or_insert_with(|| species.map(str::to_owned));
+                if name.as_deref() != species {
+                    *name = None;
+                }
+            }
+        }
+        Ok(names)
     }
 
     /// Whether each defect of a frame is too bright, where the table says so.

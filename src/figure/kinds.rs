@@ -120,21 +120,20 @@ impl Components {
         Figure::chart(chart, format!("{self:?}"))
     }
 
-    /// Each component as a patch.
+    /// Each component as a patch: blue below zero and red above it, where there is both.
     #[must_use]
     pub fn patches_figure(&self) -> Figure {
-        let tiles: Vec<Tile> = self
-            .patches
-            .outer_iter()
-            .zip(&self.explained)
-            .enumerate()
-            .map(|(i, (patch, e))| Tile::new(patch.to_owned(), format!("{i}: {:.0} %", 100.0 * e)))
-            .collect();
+        let signed = self.patches.iter().any(|v| *v < 0.0);
+        let share = |e: f64| if e < 0.0095 { format!("{:.1}", 100.0 * e) } else { format!("{:.0}", 100.0 * e) };
+        let tile = |(i, (patch, &e)): (usize, (ndarray::ArrayView2<f32>, &f64))| {
+            let tile = Tile::new(patch.to_owned(), format!("{i}: {} %", share(e)));
+            let most = tile.range.0.abs().max(tile.range.1.abs());
+            if signed { Tile { range: (-most, most), ..tile } } else { tile }
+        };
+        let tiles: Vec<Tile> = self.patches.outer_iter().zip(&self.explained).enumerate().map(tile).collect();
         let columns = tiles.len().clamp(1, 6);
-        Figure::tiles(
-            Tiles { tiles, columns, side: 100.0, colours: ColourMap::Viridis, legend: vec![] },
-            format!("{self:?}"),
-        )
+        let colours = if signed { ColourMap::Diverging } else { ColourMap::Viridis };
+        Figure::tiles(Tiles { tiles, columns, side: 100.0, colours, legend: vec![] }, format!("{self:?}"))
     }
 
     /// Shows the components in a notebook.

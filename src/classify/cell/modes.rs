@@ -17,12 +17,14 @@ use rand_chacha::ChaCha8Rng;
 pub struct Modes {
     /// Variance along each component, largest first.
     pub variances: Array1<f64>,
-    /// What each component's variance exceeds in 5 % of the draws alone, by the draws' own components of the same rank.
+    /// What only a share `level` of the draws exceeds, by the draws' own components of the same rank.
     pub chance: Array1<f64>,
     /// How often chance gives as much: (draws that do + 1) / (draws + 1).
     pub p_values: Vec<f64>,
     /// Components before the first that chance would give.
     pub significant: usize,
+    /// What was called significant: chance gives as much no more often ([`UnitCells`]).
+    pub level: f64,
     /// Each component, shape (components, height, width), or (components, columns, 2) of displacements `[y, x]`: unit length.
     pub vectors: Array3<f32>,
     /// Standard error of each loading, from sites drawn anew (bootstrap).
@@ -78,6 +80,7 @@ pub(super) fn modes(
     Ok(Modes {
         significant: p_values.iter().take_while(|p| **p <= options.level).count(),
         chance: all.iter_mut().map(high).collect(),
+        level: options.level,
         p_values,
         vectors: shaped(found.vectors.clone())?,
         errors: shaped(errors)?,

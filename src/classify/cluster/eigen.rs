@@ -150,10 +150,15 @@ pub(crate) fn whole(matrix: ArrayView2<f64>) -> Result<Eigen> {
     }
     let (mut diagonal, mut beside, mut vectors) = tridiagonal(matrix)?;
     beside.rotate_left(1);
+    // By the largest, not by the neighbours alone: of eigenvalues that are 0 there is only rounding, beside rounding.
+    let norm = diagonal.iter().zip(&beside).map(|(d, e)| d.abs() + e.abs()).fold(0.0, f64::max);
     for l in 0..n {
         stop_if_asked("while finding eigenvalues")?;
         for iteration in 0.. {
-            let small = |m: usize| beside[m].abs() <= f64::EPSILON * (diagonal[m].abs() + diagonal[m + 1].abs());
+            let small = |m: usize| {
+                let neighbours = diagonal[m].abs() + diagonal[m + 1].abs();
+                beside[m].abs() <= f64::EPSILON * neighbours.max(0.1 * norm)
+            };
             let m = (l..n - 1).find(|&m| small(m)).unwrap_or(n - 1);
             if m == l {
                 break;

@@ -188,6 +188,21 @@ proptest! {
     }
 }
 
+/// Many eigenvalues of nothing but rounding: patches from which something was projected out.
+#[test]
+fn a_matrix_of_low_rank_has_eigenvalues() {
+    for (n, rank, seed) in [(60, 5, 1), (200, 150, 2), (240, 234, 3)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let half = Array2::from_shape_fn((n, rank), |_| 1e3 * f64::from(normal(&mut rng)));
+        let matrix = half.dot(&half.t());
+        let (values, vectors) = eigen::whole(matrix.view()).unwrap();
+        let back = vectors.t().dot(&(&vectors * &values.clone().insert_axis(Axis(1))));
+        let most = 1e-12 * n as f64 * values[0];
+        assert!((&back - &matrix).iter().all(|v| v.abs() < most));
+        assert!(values.iter().skip(rank).all(|v| v.abs() < most), "{values}");
+    }
+}
+
 #[test]
 fn a_large_matrix_has_the_eigenvalues_of_all_of_it() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);

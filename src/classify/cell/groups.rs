@@ -76,19 +76,17 @@ impl Groups {
         self.rows.len()
     }
 
-    /// As many rows of these sites, drawn site by site: each once where there are twice as many as that, else with putting
-    /// back.
+    /// These sites and those of others, whose rows come after `rows` of these.
+    pub(super) fn with(&self, others: &Groups, rows: usize) -> Groups {
+        let moved = others.rows.iter().map(|site| site.iter().map(|r| r + rows).collect());
+        Groups { rows: self.rows.iter().cloned().chain(moved).collect() }
+    }
+
+    /// So many rows, site by site, each site at most once.
     pub(super) fn drawn(&self, n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let all: usize = self.rows.iter().map(Vec::len).sum();
-        let mut order: Vec<usize> = (0..self.len()).collect();
+        let mut order: Vec<&Vec<usize>> = self.rows.iter().collect();
         order.shuffle(rng);
-        let mut drawn = vec![];
-        while drawn.len() < n && all > 0 {
-            let next = if all >= 2 * n { order.pop() } else { Some(rng.gen_range(0..self.len())) };
-            next.iter().for_each(|&g| drawn.extend(&self.rows[g]));
-        }
-        drawn.truncate(n);
-        drawn
+        order.into_iter().flatten().copied().take(n).collect()
     }
 
     /// Sites drawn anew, as many as there are (bootstrap).

@@ -133,13 +133,16 @@ impl UnitCells {
 
     /// Principal components of the cells' images, and which of them are more than perfect cells show (or, without these, more
     /// than noise). A paraboloid is taken out of every image first: contamination differs from site to site by more than
-    /// anything in a cell, is slow, and lies where perfect cells may happen not to be.
+    /// anything in a cell, is slow, and lies where perfect cells may happen not to be. So is the gradient of the average: how
+    /// well a cell was centred says nothing of the cell. Cells are averaged with a Gaussian of one pixel: what is finer is
+    /// noise, and more or less of it is left by how far each was shifted.
     ///
     /// # Errors
     /// As for [`UnitCells::average`].
     pub fn image_modes(&self, species: &Defects, perfect: Option<&Defects>) -> Result<Modes> {
         let level = |defects: &Defects| -> Result<UnitCell> {
             let mut cell = self.average(defects)?;
+            modes::smooth(&mut cell.patches);
             modes::level(&mut cell.patches);
             Ok(cell)
         };

@@ -11,8 +11,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// Components of cells with what chance would give (parallel analysis: Horn, Psychometrika 30, 179, 1965). Perfect cells are
-/// drawn site by site, and given each pixel's spread in the species' cells.
+/// Components of cells with what chance would give (parallel analysis: Horn, Psychometrika 30, 179, 1965). Chance is that sites
+/// of the species and of perfect cells, each about its own mean, are exchanged: as many cells are drawn from both, site by
+/// site, and given each pixel's spread in the species' cells.
 #[derive(Clone)]
 pub struct Modes {
     /// Variance along each component, largest first.
@@ -49,6 +50,15 @@ pub(super) fn modes(
     let spread = deviations(data);
     let keep = options.components.min(n - 1).min(data.ncols());
     let found = components(data, keep)?;
+    // Drawn from the perfect cells alone they would be more alike than two samples are.
+    let exchanged = match perfect {
+        Some((perfect, others)) => {
+            let about_mean = |rows: ArrayView2<f32>| &rows - &rows.mean_axis(Axis(0)).unwrap_or_default();
+            let both = ndarray::concatenate(Axis(0), &[about_mean(data).view(), about_mean(perfect).view()]);
+            Some((both.map_err(|e| Error::data(e.to_string()))?, groups.with(others, n)))
+        }
+        None => None,
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(seeded("UnitCells", options.seed));
     let mut progress = Reporter::new("components of chance", "draws");
     let mut as_large = vec![0; keep];
@@ -56,8 +66,8 @@ pub(super) fn modes(
     for draw in 0..options.draws {
         progress.update(draw, options.draws, "");
         stop_if_asked("while drawing cells")?;
-        let null = match perfect {
-            Some((perfect, groups)) => scaled(perfect.select(Axis(0), &groups.drawn(n, &mut rng)), &spread),
+        let null = match &exchanged {
+            Some((both, sites)) => scaled(both.select(Axis(0), &sites.drawn(n, &mut rng)), &spread),
             None => permuted(data, &mut rng),
         };
         let chance = components(null.view(), keep)?.variances;
@@ -89,22 +99,39 @@ pub(super) fn modes(
     })
 }
 
-/// Takes the paraboloid that is nearest to it out of every patch, but for its mean over patches.
+/// Averages every patch with a Gaussian of one pixel.
+pub(super) fn smooth(patches: &mut Array3<f32>) {
+    use rayon::prelude::*;
+    let ones = Array2::ones((patches.len_of(Axis(1)), patches.len_of(Axis(2))));
+    patches
+        .axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .for_each(|mut patch| patch.assign(&crate::filter::weighted_gaussian(&patch.to_owned(), &ones, 1.0)));
+}
+
+/// Takes out of every patch what is slow (a paraboloid) and what comes of where it was cut (the gradient of the mean patch):
+/// the nearest of both, but for the patches' mean.
 pub(super) fn level(patches: &mut Array3<f32>) {
     let (_, h, w) = patches.dim();
+    let mean = patches.mean_axis(Axis(0)).unwrap_or_default();
     let along = |i: usize, n: usize| (2.0 * i as f64 + 1.0) / n as f64 - 1.0;
+    let image = |of: &dyn Fn(usize, usize) -> f64| Array1::from_shape_fn(h * w, |p| of(p / w, p % w));
+    let mut all: Vec<Array1<f64>> = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)]
+        .map(|(a, b)| image(&|y, x| along(y, h).powi(a) * along(x, w).powi(b)))
+        .into();
+    let at = |y: usize, x: usize| f64::from(mean[[y.min(h - 1), x.min(w - 1)]]);
+    all.push(image(&|y, x| at(y + 1, x) - at(y.saturating_sub(1), x)));
+    all.push(image(&|y, x| at(y, x + 1) - at(y, x.saturating_sub(1))));
     // Orthonormal by Gram and Schmidt.
     let mut basis: Vec<Array1<f64>> = vec![];
-    for power in [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)] {
-        let of = |p: usize| along(p / w, h).powi(power.0) * along(p % w, w).powi(power.1);
-        let mut new = Array1::from_shape_fn(h * w, of);
+    for mut new in all {
+        let before = new.dot(&new).sqrt();
         basis.iter().for_each(|b| new.scaled_add(-b.dot(&new), b));
         let length = new.dot(&new).sqrt();
-        if length > 1e-9 {
+        if length > 1e-9 * before {
             basis.push(new / length);
         }
     }
-    let mean = patches.mean_axis(Axis(0)).unwrap_or_default();
     for mut patch in patches.outer_iter_mut() {
         let rest = Array1::from_iter(patch.iter().zip(&mean).map(|(v, m)| f64::from(v - m)));
         for b in &basis {
@@ -172,25 +199,33 @@ fn loading_errors(
 mod tests {
     use super::*;
 
-    /// What is slow goes, what is not stays.
+    /// What is slow goes, and what moves the mean; what does neither stays.
     #[test]
-    fn a_paraboloid_is_taken_out_of_each_patch() {
-        let slow = |i: usize, y: f32, x: f32| i as f32 * (3.0 + y - 2.0 * x + 0.1 * y * x + 0.2 * x * x);
-        let quick = |i: usize, y: f32, x: f32| if i % 2 == 0 { (2.0 * y).sin() * (2.0 * x).cos() } else { 0.0 };
-        let of = |slowly: f32| {
-            Array3::from_shape_fn((6, 16, 18), |(i, y, x)| {
-                let (y, x) = (y as f32, x as f32);
-                slowly * slow(i, y, x) + quick(i, y, x)
-            })
+    fn what_is_no_mode_is_taken_out_of_each_patch() {
+        let cell = |y: f32, x: f32| (0.8 * y).sin() + (0.7 * x).cos();
+        // Of no mean over the six patches.
+        let slow = |i: usize, y: f32, x: f32| (i as f32 - 2.5) * (3.0 + y - 2.0 * x + 0.1 * y * x + 0.2 * x * x);
+        let moved = |i: usize, y: f32, x: f32| {
+            let by = 0.01 * (i as f32 - 2.5);
+            0.5 * (cell(y + by, x) - cell(y - by, x))
         };
-        let (mut with, mut without) = (of(1.0), of(0.0));
-        level(&mut with);
-        level(&mut without);
-        let difference =
-            &(&with - &with.mean_axis(Axis(0)).unwrap()) - &(&without - &without.mean_axis(Axis(0)).unwrap());
-        assert!(difference.iter().all(|d| d.abs() < 2e-3), "{difference}");
+        let quick = |i: usize, y: f32, x: f32| if i % 2 == 0 { 1.0 } else { -1.0 } * (2.0 * y).sin() * (2.0 * x).cos();
+        let of = |other: &dyn Fn(usize, f32, f32) -> f32| {
+            let mut made = Array3::from_shape_fn((6, 16, 18), |(i, y, x)| {
+                let (y, x) = (y as f32, x as f32);
+                cell(y, x) + quick(i, y, x) + other(i, y, x)
+            });
+            level(&mut made);
+            made
+        };
+        let plain = of(&|_, _, _| 0.0);
+        assert!((&of(&slow) - &plain).iter().all(|d| d.abs() < 5e-3));
+        // Differences of neighbours are not quite the gradient.
+        let left = (&of(&moved) - &plain).mapv(|d| d * d).sum();
+        let before = Array3::from_shape_fn((6, 16, 18), |(i, y, x)| moved(i, y as f32, x as f32).powi(2)).sum();
+        assert!(left < 0.05 * before, "{left} of {before}");
         // Of a pattern of so many waves nearly all is left.
-        assert!(without.var_axis(Axis(0), 0.0).sum() > 0.95 * of(0.0).var_axis(Axis(0), 0.0).sum());
+        assert!(plain.var_axis(Axis(0), 0.0).sum() > 0.9 * 0.25 * (16 * 18) as f32);
     }
 }
 

@@ -148,6 +148,8 @@ impl Estimation {
         let open = alpha.mapv(|a| f64::from(u8::from(a > 0.0)));
         let mut p = self.exact(&gaps.values().fold(alpha.clone(), |sum, c| sum + c.mapv(|c| c as f64) * &open)).0;
         let mut kept = Array3::zeros((self.draws, n, n));
+        // The mean of each draw's own mean: of draws themselves it would miss what is rare.
+        let mut mean = Array2::<f64>::zeros((n, n));
         let warm_up = self.draws / 4;
         for sweep in 0..self.draws + warm_up {
             stop_if_asked("while estimating transition probabilities")?;
@@ -160,9 +162,9 @@ impl Estimation {
             }
             if sweep >= warm_up {
                 kept.index_axis_mut(Axis(0), sweep - warm_up).assign(&p);
+                mean += &(&full / &full.sum_axis(Axis(1)).insert_axis(Axis(1)));
             }
         }
-        let mut mean = kept.mean_axis(Axis(0)).unwrap_or_else(|| p.clone());
         mean.rows_mut().into_iter().for_each(|mut r| {
             let sum = r.sum();
             r /= sum;

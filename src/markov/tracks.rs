@@ -1,12 +1,13 @@
 //! Tables of tracked defects: their states as sequences, and every defect read in the light of its track.
 
+use super::chain::Chain;
 use super::corrected::{Corrected, Reading};
 use super::estimate::Estimate;
 use super::hidden::{Hidden, NOT_DETECTED};
 use super::sequences::{Sequence, Sequences};
 use crate::error::{Error, Result, check};
 use crate::progress::stop_if_asked;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use polars::prelude::{DataFrame, DataType, NamedFrom, Series};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use std::collections::BTreeMap;
@@ -109,6 +110,48 @@ impl Estimate {
 }
 
 impl Hidden {
+    /// From what a classifier called defects whose state is known (those of a simulated movie): `state` and `called` are
+    /// columns of names. Half a call is added to each, so that what did not happen in so many calls is not taken for
+    /// impossible. Tracks start in a state as often as the table has it. Rows of other states than the chain's, and calls that are no state of it are left out. `recall` is how often
+    /// a defect is detected at all.
+    ///
+    /// ```
+    /// use atomotion::prelude::*;
+    /// let chain = Chain::new(vec!["V_S".into(), "V_2S".into()], array![[0.99, 0.01], [0.0, 1.0]], 5.0)?;
+    /// let calls = df!("truth" => ["V_S", "V_S", "V_S", "V_2S"], "species" => ["V_S", "V_S", "V_2S", "V_2S"])?;
+    /// let hidden = Hidden::from_calls(chain, &calls, "truth", "species", 0.9)?;
+    /// assert!((hidden.emission[[0, 0]] - 0.9 * 2.5 / 4.0).abs() < 1e-12);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a column is missing, no row is of a state of the chain, or `recall` is not from 0 to 1.
+    pub fn from_calls(chain: Chain, table: &DataFrame, state: &str, called: &str, recall: f64) -> Result<Hidden> {
+        let words = |name: &str| -> Result<Vec<Option<usize>>> {
+            let column = table.column(name).map_err(|_| Error::data(format!("the table has no column {name:?}")))?;
+            let column = column.cast(&DataType::String)?;
+            Ok(column.str()?.iter().map(|word| chain.names.iter().position(|n| Some(n.as_str()) == word)).collect())
+        };
+        let n = chain.len();
+        let mut counts = Array2::from_elem((n, n), 0.5);
+        let mut start = Array1::from_elem(n, 0.5);
+        let mut seen = 0;
+        for (state, called) in words(state)?.into_iter().zip(words(called)?) {
+            if let (Some(state), Some(called)) = (state, called) {
+                counts[[state, called]] += 1.0;
+                start[state] += 1.0;
+                seen += 1;
+            }
+        }
+        if seen == 0 {
+            let names = chain.names.join(", ");
+            return Err(Error::data(format!("no row has both {state:?} and {called:?} among the states {names}")));
+        }
+        let sums = counts.sum_axis(Axis(1)).insert_axis(Axis(1));
+        let hidden = Hidden::from_confusion(chain, counts / sums, &vec![recall; n])?;
+        Ok(Hidden { start: &start / start.sum(), ..hidden })
+    }
+
     /// Reads every track of a table: re-classes its defects in the light of their tracks, and says what was there in
     /// frames in which nothing was detected.
     ///

@@ -195,6 +195,20 @@ fn loading_errors(
     Ok(sum.mapv(|s| (s / RESAMPLES as f64).sqrt()))
 }
 
+impl std::fmt::Debug for Modes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let p: Vec<String> = self.p_values.iter().map(|p| format!("{p:.3}")).collect();
+        write!(
+            f,
+            "{} of {} components are more than {} show (p = {})",
+            self.significant,
+            self.variances.len(),
+            self.against,
+            p.join(", ")
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +223,8 @@ mod tests {
             let by = 0.01 * (i as f32 - 2.5);
             0.5 * (cell(y + by, x) - cell(y - by, x))
         };
-        let quick = |i: usize, y: f32, x: f32| if i % 2 == 0 { 1.0 } else { -1.0 } * (2.0 * y).sin() * (2.0 * x).cos();
+        let quick =
+            |i: usize, y: f32, x: f32| if i.is_multiple_of(2) { 1.0 } else { -1.0 } * (2.0 * y).sin() * (2.0 * x).cos();
         let of = |other: &dyn Fn(usize, f32, f32) -> f32| {
             let mut made = Array3::from_shape_fn((6, 16, 18), |(i, y, x)| {
                 let (y, x) = (y as f32, x as f32);
@@ -226,19 +241,5 @@ mod tests {
         assert!(left < 0.05 * before, "{left} of {before}");
         // Of a pattern of so many waves nearly all is left.
         assert!(plain.var_axis(Axis(0), 0.0).sum() > 0.9 * 0.25 * (16 * 18) as f32);
-    }
-}
-
-impl std::fmt::Debug for Modes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let p: Vec<String> = self.p_values.iter().map(|p| format!("{p:.3}")).collect();
-        write!(
-            f,
-            "{} of {} components are more than {} show (p = {})",
-            self.significant,
-            self.variances.len(),
-            self.against,
-            p.join(", ")
-        )
     }
 }

@@ -481,3 +481,43 @@ fn figures_show_what_they_should() {
         }
     }
 }
+
+/// A movie that drifts by pixels: on the specimen its dopants stay, and its vacancies hop as often as the simulation says.
+#[test]
+fn common_motion_is_the_drift() {
+    let imaging = Imaging::clean().with_size_px(256).with_s_per_frame(5.0);
+    let recording = Experiment::ws2().with_imaging(imaging).with_frames(40).simulate(11).unwrap();
+    let tracks = Tracks::of(&recording.truth).unwrap();
+    let still = tracks.without_common_motion().unwrap();
+    let ranges = |of: &Tracks| {
+        let y = || col("y_px").cast(polars::prelude::DataType::Float64);
+        let each = of.table().clone().lazy().filter(col("species").eq(lit("Mo_W")));
+        let each = each.group_by([col("track")]).agg([(y().max() - y().min()).alias("range")]).collect().unwrap();
+        each.column("range").unwrap().f64().unwrap().iter().flatten().fold(0.0, f64::max)
+    };
+    assert!(ranges(&tracks) > 3.0 * ranges(&still), "{} {}", ranges(&tracks), ranges(&still));
+    assert!(ranges(&still) < 0.7, "{}", ranges(&still));
+    let same = tracks.on_specimen(&MeasuredDrift::known(&drift_of(&recording), recording.movie.calibration()).unwrap());
+    assert!(ranges(&same.unwrap()) < 0.7);
+    let lattice = Lattice::find(&recording.movie.frame(0).unwrap().data).unwrap();
+    let hops = |of: &Tracks| of.hops(&Hopping::on_lattice(&lattice, recording.movie.calibration())).unwrap().hops.len();
+    let events = recording.evolution.events_table().unwrap();
+    let moves = events.column("move").unwrap().str().unwrap().iter().flatten().filter(|e| ["hop", "turn"].contains(e));
+    let moves = moves.count();
+    // Not all of the specimen is in the frame.
+    assert!((moves / 4..=moves).contains(&hops(&still)), "{} of {moves}", hops(&still));
+    assert!(hops(&tracks) > 2 * moves, "{} of {moves}", hops(&tracks));
+    let moved = still.table().clone().lazy().filter(col("species").eq(lit("Mo_W"))).collect().unwrap();
+    assert_eq!(hops(&Tracks::of(&moved).unwrap()), 0);
+    // Too few to tell what they share.
+    let first: Vec<u32> = still.table().column("track").unwrap().u32().unwrap().iter().flatten().take(4).collect();
+    let some = first.into_iter().map(|t| col("track").eq(lit(t))).reduce(|a, b| a.or(b)).unwrap();
+    let few = still.table().clone().lazy().filter(some).collect().unwrap();
+    says(Tracks::of(&few).unwrap().without_common_motion(), &["at least 5", "on_specimen"]);
+}
+
+fn drift_of(recording: &Recording) -> Vec<[f64; 2]> {
+    let table = recording.drift().unwrap();
+    let column = |name: &str| table.column(name).unwrap().f64().unwrap().iter().flatten().collect::<Vec<f64>>();
+    column("y_px").into_iter().zip(column("x_px")).map(|(y, x)| [y, x]).collect()
+}

@@ -141,7 +141,22 @@ fn tracks(results: &mut Results, found: &Found) -> Result<Tracks> {
     Ok(tracks)
 }
 
+/// Tracks on the specimen, where there are enough of them to tell how it drifts.
+fn on_specimen(results: &mut Results, tracks: &Tracks) -> Tracks {
+    match tracks.without_common_motion() {
+        Ok(still) => {
+            results.words("The motion that all share is taken out of displacements.");
+            still
+        }
+        Err(problem) => {
+            results.words(format!("Drift is in these displacements: {problem}."));
+            tracks.clone()
+        }
+    }
+}
+
 fn diffusion(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
+    let tracks = on_specimen(results, tracks);
     let lags = (found.movie.len() as u32).saturating_sub(1).clamp(1, 20);
     let msd = tracks.msd(lags)?;
     results.figure("msd", "Mean squared displacement of each kind.", &msd.figure())?;
@@ -153,7 +168,7 @@ fn diffusion(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()
 
 fn hops(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
     let options = Hopping::on_lattice(&found.lattice, found.movie.calibration()).with_seed(found.analysis.seed);
-    let hops = tracks.hops(&options)?;
+    let hops = on_specimen(results, tracks).hops(&options)?;
     results.words(format!("{hops:?}"));
     for (i, rose) in hops.figures().iter().enumerate() {
         results.figure(&format!("hops-{i}"), "Hops by direction.", rose)?;

@@ -1,11 +1,12 @@
 //! Tracks: defects through time.
 
-use super::linking::{Branch, BranchKind};
+use super::linking::{Branch, BranchKind, subtract};
 use super::path::Path;
-use super::sightings::{self, Groups, Sightings};
+use super::sightings::{self, Groups, Sightings, Unit};
 use crate::defects::{Areas, Defects};
 use crate::error::Result;
-use polars::prelude::{Column, DataFrame, NamedFrom, Series};
+use crate::movie::MeasuredDrift;
+use polars::prelude::{Column, DataFrame, DataType, Float64Chunked, IntoSeries, NamedFrom, NewChunkedArray, Series};
 
 /// Defects with the track of each: the table that was linked with a column `track` u32, numbered by first appearance. A
 /// defect that was linked to no other is a track by itself.
@@ -133,6 +134,97 @@ impl Tracks {
         Ok(DataFrame::new(paths.len(), columns)?)
     }
 
+    /// The same tracks on the specimen: positions less how far each frame's content has moved, as it was measured. What
+    /// diffuses does so on the specimen; where the frame drifts, so does everything in it.
+    ///
+    /// # Errors
+    /// If there are frames whose drift was not measured, or a column is missing.
+    pub fn on_specimen(&self, drift: &MeasuredDrift) -> Result<Tracks> {
+        self.moved(drift.shifts_px())
+    }
+
+    /// The same tracks less the motion that all share: the median step from each frame to the next. For displacements, hops
+    /// and diffusion in a movie that drifts. Most defects must stay where they are from one frame to the next, as dopants do.
+    ///
+    /// ```
+    /// use atomotion::prelude::*;
+    /// let frame: Vec<u32> = (0..24).map(|i| i % 4).collect();
+    /// let track: Vec<u32> = (0..24).map(|i| i / 4).collect();
+    /// // Six defects in a frame that moves by 0.5 px a frame; the last also hops by 10.
+    /// let y: Vec<f64> = (0..24).map(|i| 0.5 * f64::from(i % 4) + if i == 23 { 10.0 } else { 0.0 }).collect();
+    /// let x: Vec<f64> = track.iter().map(|t| 20.0 * f64::from(*t)).collect();
+    /// let tracks = Tracks::of(&df!("frame" => frame, "track" => track, "y_px" => y, "x_px" => x)?)?;
+    /// let still = tracks.without_common_motion()?;
+    /// assert_eq!(still.table().column("y_px")?.f64()?.get(22), Some(0.0));
+    /// assert_eq!(still.table().column("y_px")?.f64()?.get(23), Some(10.0));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If fewer than five tracks go from one frame to the next: they do not tell what all share. Measure the drift from the
+    /// frames then ([`Drift`](crate::movie::Drift)) and use [`Tracks::on_specimen`].
+    pub fn without_common_motion(&self) -> Result<Tracks> {
+        const FEWEST: usize = 5;
+        let frames = sightings::frames(&self.table)?;
+        let places = sightings::places(&self.table, Unit::Px)?;
+        let Some(last) = frames.iter().max().copied() else { return Ok(self.clone()) };
+        let mut order: Vec<usize> = (0..frames.len()).collect();
+        order.sort_by_key(|&i| (self.of_rows[i], frames[i]));
+        let mut steps = vec![[vec![], vec![]]; last as usize + 1];
+        for pair in order.windows(2).map(|w| [w[0], w[1]]) {
+            let [a, b] = pair;
+            if self.of_rows[a] == self.of_rows[b] && frames[b] == frames[a] + 1 {
+                (0..2).for_each(|k| steps[frames[b] as usize][k].push(places[b][k] - places[a][k]));
+            }
+        }
+        let first = frames.iter().min().copied().unwrap_or(0);
+        let mut shifts = vec![[0.0; 2]; last as usize + 1];
+        for frame in first as usize + 1..=last as usize {
+            let [y, x] = &mut steps[frame];
+            if y.len() < FEWEST {
+                return Err(crate::Error::data(format!(
+                    "{} tracks go from frame {} to frame {frame}, at least {FEWEST} tell what all share: measure the drift \
+                     from the frames, and take `on_specimen`",
+                    y.len(),
+                    frame - 1
+                )));
+            }
+            let before = shifts[frame - 1];
+            shifts[frame] = [before[0] + median(y), before[1] + median(x)];
+        }
+        self.moved(&shifts)
+    }
+
+    /// Positions less a shift for each frame, in pixels.
+    fn moved(&self, shifts_px: &[[f64; 2]]) -> Result<Tracks> {
+        let frames = sightings::frames(&self.table)?;
+        let mut places = sightings::places(&self.table, Unit::Px)?;
+        subtract(&mut places, &frames, shifts_px)?;
+        let mut columns = vec![];
+        for (k, axis) in ["y", "x"].into_iter().enumerate() {
+            let px = format!("{axis}_px");
+            let before = self.table.column(&px)?.cast(&DataType::Float64)?;
+            let moved = Float64Chunked::from_iter_values(px.as_str().into(), places.iter().map(|p| p[k]));
+            let nm = format!("{axis}_nm");
+            if let Ok(column) = self.table.column(&nm) {
+                // One scale for all; taken where the position is far from 0.
+                let values = column.cast(&DataType::Float64)?;
+                let both = before.f64()?.iter().zip(values.f64()?.iter()).filter_map(|(p, n)| Some((p?, n?)));
+                let far = both.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
+                let scale = far.map_or(1.0, |(p, n)| if p == 0.0 { 1.0 } else { n / p });
+                let moved = Float64Chunked::from_iter_values(nm.as_str().into(), places.iter().map(|p| scale * p[k]));
+                columns.push(moved.into_series().cast(column.dtype())?);
+            }
+            columns.push(moved.into_series().cast(self.table.column(&px)?.dtype())?);
+        }
+        let mut moved = self.clone();
+        for column in columns {
+            moved.defects = moved.defects.map(|d| d.with_column(column.clone())).transpose()?;
+            moved.table.with_column(column.into())?;
+        }
+        Ok(moved)
+    }
+
     /// One row for each split and merge: `kind`, `frame`, `trunk`, `branch` u32, `distance_px` f64.
     ///
     /// # Errors
@@ -240,4 +332,11 @@ impl std::fmt::Debug for Tracks {
         }
         Ok(())
     }
+}
+
+/// The value in the middle; of two in the middle their mean.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    if n == 0 { 0.0 } else { 0.5 * (values[n / 2] + values[(n - 1) / 2]) }
 }

@@ -13,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Components of cells with what chance would give (parallel analysis: Horn, Psychometrika 30, 179, 1965). Chance is that sites
 /// of the species and of perfect cells, each about its own mean, are exchanged: as many cells are drawn from both, site by
-/// site, and given each pixel's spread in the species' cells.
+/// site, and given each pixel's spread in the species' cells. Every site counts with the same variance: one under a patch of
+/// contamination has more counts, more noise, and no more to say.
 #[derive(Clone)]
 pub struct Modes {
     /// Variance along each component, largest first.
@@ -47,14 +48,17 @@ pub(super) fn modes(
     (h, w): (usize, usize),
 ) -> Result<Modes> {
     let n = data.nrows();
+    let data = evened(data, groups, None);
+    let size = size_of(&data);
+    let data = data.view();
     let spread = deviations(data);
     let keep = options.components.min(n - 1).min(data.ncols());
     let found = components(data, keep)?;
     // Drawn from the perfect cells alone they would be more alike than two samples are.
     let exchanged = match perfect {
         Some((perfect, others)) => {
-            let about_mean = |rows: ArrayView2<f32>| &rows - &rows.mean_axis(Axis(0)).unwrap_or_default();
-            let both = ndarray::concatenate(Axis(0), &[about_mean(data).view(), about_mean(perfect).view()]);
+            let theirs = evened(perfect, others, Some(size));
+            let both = ndarray::concatenate(Axis(0), &[data.view(), theirs.view()]);
             Some((both.map_err(|e| Error::data(e.to_string()))?, groups.with(others, n)))
         }
         None => None,
@@ -139,6 +143,24 @@ pub(super) fn level(patches: &mut Array3<f32>) {
             patch.iter_mut().zip(b).for_each(|(v, b)| *v -= (share * b) as f32);
         }
     }
+}
+
+/// Root mean square.
+fn size_of(rows: &Array2<f32>) -> f64 {
+    (rows.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / rows.len().max(1) as f64).sqrt()
+}
+
+/// Rows less their mean, those of every site multiplied so that their root mean square is the same: this, or all rows' own.
+fn evened(rows: ArrayView2<f32>, groups: &Groups, size: Option<f64>) -> Array2<f32> {
+    let mut rows = &rows - &rows.mean_axis(Axis(0)).unwrap_or_default();
+    let wanted = size.unwrap_or_else(|| size_of(&rows));
+    for site in &groups.rows {
+        let own = size_of(&rows.select(Axis(0), site));
+        let by = if own > 0.0 { (wanted / own) as f32 } else { 0.0 };
+        site.iter().for_each(|&r| rows.row_mut(r).mapv_inplace(|v| v * by));
+    }
+    let mean = rows.mean_axis(Axis(0)).unwrap_or_default();
+    rows - &mean
 }
 
 /// Standard deviation of each column.

@@ -157,7 +157,7 @@ impl Linker {
         let frames = sightings::frames(table)?;
         let mut places = sightings::places(table, Unit::Px)?;
         if let Some(drift) = drift {
-            subtract(&mut places, &frames, drift)?;
+            subtract(&mut places, &frames, drift.shifts_px())?;
         }
         let asked = self.by.is_some() || self.class_px2 > 0.0;
         let groups = asked.then(|| Groups::of(table, self.by.as_deref())).transpose()?;
@@ -198,8 +198,7 @@ impl Linker {
 }
 
 /// Takes the drift out of positions.
-pub(super) fn subtract(places: &mut [[f64; 2]], frames: &[u32], drift: &MeasuredDrift) -> Result<()> {
-    let shifts = drift.shifts_px();
+pub(super) fn subtract(places: &mut [[f64; 2]], frames: &[u32], shifts: &[[f64; 2]]) -> Result<()> {
     for (place, &frame) in places.iter_mut().zip(frames) {
         let Some(shift) = shifts.get(frame as usize) else {
             let n = shifts.len();

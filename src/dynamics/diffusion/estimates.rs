@@ -187,7 +187,8 @@ fn kind_msd(kind: String, paths: &[&Path], lags: u32) -> KindMsd {
 
 impl Tracks {
     /// Mean squared displacements of each kind of defect, up to a lag of so many frames. All pairs of positions count,
-    /// across gaps as well.
+    /// across gaps as well. Where the frame drifts, so does everything in it: take that out first
+    /// ([`Tracks::without_common_motion`], [`Tracks::on_specimen`]).
     ///
     /// ```
     /// use atomotion::prelude::*;
@@ -222,7 +223,8 @@ impl Tracks {
         Ok(Msd { kinds })
     }
 
-    /// Diffusion coefficients and kinds of motion with the default options: see [`Tracks::diffusion_with`].
+    /// Diffusion coefficients and kinds of motion with the default options: see [`Tracks::diffusion_with`]. Take out drift first
+    /// ([`Tracks::without_common_motion`]).
     ///
     /// # Errors
     /// If no track has three positions.
@@ -272,7 +274,7 @@ impl Tracks {
     /// Every hop from site to site, how often each kind of defect hops, and whether it prefers a direction.
     ///
     /// A track's positions are put on the sites of a lattice that goes through them (its origin is the track's own, so that
-    /// only drift within a track matters: link and align first). Rates count steps from one frame to the next, with exact
+    /// only drift within a track matters: take it out first, [`Tracks::without_common_motion`]). Rates count steps from one frame to the next, with exact
     /// Poisson intervals.
     ///
     /// # Errors

@@ -134,7 +134,8 @@ impl Linker {
         self.run(of, None, None)
     }
 
-    /// Links where the specimen drifted as was measured: distances are those on the specimen.
+    /// Links where the specimen drifted as was measured: distances are those on the specimen. Positions in the table stay
+    /// those in the frames; [`Tracks::on_specimen`] takes the drift out of them.
     ///
     /// # Errors
     /// As [`Linker::link`]; if there are frames whose drift was not measured.

@@ -160,11 +160,12 @@ fn folders_of_killed_kernels_are_swept_and_their_children_end() {
 #[test]
 fn outside_a_session_the_shims_are_the_real_tools() {
     let shims = kernel().join("cargo-home/bin");
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Where cargo runs this from, which need not be where it was compiled: clones may share a target folder.
+    let project = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into()));
     let ask = |program: PathBuf| {
         let output = Command::new(program)
             .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
-            .current_dir(project)
+            .current_dir(&project)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", texts(&output).1);

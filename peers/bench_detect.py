@@ -86,9 +86,6 @@ class Bench:
         """What `make` gives for a file of its own, or what it gave before; with the path of that file."""
         mark = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
         path = self.folder / f"{name}-{mark}.json"
-        stored = self.clone / "benches/kept" / path.name
-        if stored.exists() and not path.exists():
-            shutil.copy(stored, path)
         if not path.exists():
             say(f"{time.strftime('%H:%M')}  {name}")
             result = make(path.with_suffix(".found"))

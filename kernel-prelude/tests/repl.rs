@@ -5,14 +5,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+/// The folder of this package in the clone that is tested, which need not be the one that this was compiled in: clones may
+/// share a target folder.
+fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
 /// The prepared kernel of this clone.
 fn kernel() -> PathBuf {
     let clone = std::env::var_os("ATOMOTION_PROJECT").map(PathBuf::from);
-    let clone = clone.unwrap_or_else(|| {
-        // Of the clone that is tested, which need not be the one that this was compiled in: clones may share a target folder.
-        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-        package.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR"))).join("..")
-    });
+    let clone = clone.unwrap_or_else(|| package().join(".."));
     let kernel = clone.canonicalize().unwrap().join(".atomotion/kernel");
     assert!(kernel.join("recipe.json").is_file(), "{} is missing: run `cargo lab setup` first", kernel.display());
     kernel
@@ -160,12 +162,10 @@ fn folders_of_killed_kernels_are_swept_and_their_children_end() {
 #[test]
 fn outside_a_session_the_shims_are_the_real_tools() {
     let shims = kernel().join("cargo-home/bin");
-    // Where cargo runs this from, which need not be where it was compiled: clones may share a target folder.
-    let project = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into()));
     let ask = |program: PathBuf| {
         let output = Command::new(program)
             .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
-            .current_dir(&project)
+            .current_dir(package())
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", texts(&output).1);

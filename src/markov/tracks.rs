@@ -112,8 +112,8 @@ impl Estimate {
 impl Hidden {
     /// From what a classifier called defects whose state is known (those of a simulated movie): `state` and `called` are
     /// columns of names. Half a call is added to each, so that what did not happen in so many calls is not taken for
-    /// impossible. Tracks start in a state as often as the table has it. Rows of other states than the chain's, and calls that are no state of it are left out. `recall` is how often
-    /// a defect is detected at all.
+    /// impossible. Tracks start in a state as often as the table has it. Rows of other states than the chain's, and calls
+    /// that are no state of it, are left out. `recall` is how often a defect is detected at all.
     ///
     /// ```
     /// use atomotion::prelude::*;

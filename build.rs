@@ -18,7 +18,9 @@ fn main() {
     // Rust hides C symbols that it does not know by name, and torch-sys links libtch without names. Notebook cells that
     // use tch's generic functions need them, from one copy: tch keeps its last error in it.
     println!("cargo:rerun-if-changed=torch.map");
-    println!("cargo:rustc-link-arg=-Wl,--version-script={}/torch.map", env!("CARGO_MANIFEST_DIR"));
+    // Asked as this runs: the program may have been compiled for another clone with the same target folder.
+    let clone = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    println!("cargo:rustc-link-arg=-Wl,--version-script={clone}/torch.map");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     println!("cargo:rustc-env=ATOMOTION_RUSTC={}", version_of_rust(&rustc));
     if let Ok(found) = Command::new(rustc).args(["--print", "target-libdir"]).output() {

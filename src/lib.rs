@@ -10,6 +10,7 @@
 //! - [`classify`]: classes and principal components of the patches
 //! - [`dynamics`]: tracks, concentrations, diffusion, and who keeps company with whom
 //! - [`markov`]: what may follow what, and noisy evidence read in its light
+//! - [`watch`]: every site of the lattice through the whole movie: detection in space and time
 //! - [`figure`]: how all of that is drawn
 //! - [`analysis`]: all of it in one call, with a folder of results
 //! - [`prelude`]: the names that a notebook cell sees
@@ -48,6 +49,7 @@ pub mod session;
 pub mod show;
 pub mod simulate;
 mod statistics;
+pub mod watch;
 
 /// The page for users of other programs: rustdoc compiles its calls.
 #[cfg(doctest)]

@@ -34,6 +34,7 @@ pub use crate::simulate::{
     Beam, Column, Composition, Crystal, DetectionLimit, Experiment, Imaging, Kinetics, LimitCurve, LimitOptions,
     Matter, Recording, Scan, Simulated, SiteKind, Ws2, detection_limit, limit_against_dose,
 };
+pub use crate::watch::{Followed, Model, Watch, Watched};
 pub use crate::{linfa, ndarray, plotters, polars, tch};
 pub use ndarray::{Array1, Array2, Array3, array, s};
 pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, col, concat, df, lit};

@@ -9,6 +9,7 @@ mod movie;
 mod physics;
 mod specimen;
 mod tracks;
+mod watched;
 
 use atomotion::Error;
 use std::path::Path;
@@ -21,6 +22,7 @@ fn main() -> Result<(), Error> {
         "link" => link::link(Path::new(text(1)))?,
         "hmm" => hmm::hmm(Path::new(text(1)))?,
         "movie" => movie::movie(number(1)? as u64, number(2)?, number(3)?)?,
+        "watch" => movie::watch(number(1)? as u64, number(2)?, number(3)?)?,
         "tracks" => tracks::tracks(number(1)? as u64, number(2)? as u64, Path::new(text(3)))?,
         "physics" => physics::physics(number(1)? as u64, number(2)? as u64)?,
         _ => return Err(Error::Data("say link, hmm, movie, tracks or physics, with what they need".into())),

@@ -1,10 +1,11 @@
 //! Detection in space and time on one simulated movie, beside baselines and limits.
 
+use crate::watched::from_pixels;
 use crate::specimen::{COLUMN_START, COLUMNS, FRAMES, HOST_START, HOSTS, columns_alone, hopping, hosts, matter};
 use atomotion::Error;
 use atomotion::markov::{Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios};
 use atomotion::ndarray::{Array2, Array3, Axis};
-use atomotion::simulate::{Around, Experiment, Imaging, Recording, SiteEvidence};
+use atomotion::simulate::{Around, Experiment, Imaging, Matter, Recording, SiteEvidence};
 use serde_json::{Value, json};
 
 /// Evidence of the sites of one kind, what is believed of them, and what may stand there.
@@ -105,12 +106,25 @@ fn counted(tracks: &[Vec<Option<(usize, usize)>>], shown: &Array2<bool>) -> f64 
     hops / f64::max(frames, 1.0)
 }
 
-/// F1 of every method for every species of one movie, and what else its vacancies say.
-pub fn movie(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
+/// F1 from pixels alone: what a movie gives of whose microscope nothing is known.
+pub fn watch(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
+    let (_, recording) = recorded(seed, dose, hops)?;
+    let rows = from_pixels(&recording)?;
+    Ok(json!({ "species": rows.iter().map(|r| &r.0).collect::<Vec<_>>(), "alone": rows.iter().map(|r| r.1).collect::<Vec<_>>(),
+        "all": rows.iter().map(|r| r.2).collect::<Vec<_>>() }))
+}
+
+fn recorded(seed: u64, dose: f64, hops: f64) -> Result<(Matter, Recording), Error> {
     let matter = matter(hops);
     let imaging = Imaging::as_recorded().with_size_px(256).with_s_per_frame(5.0).with_counts_at_w(dose);
     let recording =
         Experiment::ws2().with_matter(matter.clone()).with_imaging(imaging).with_frames(FRAMES).simulate(seed)?;
+    Ok((matter, recording))
+}
+
+/// F1 of every method for every species of one movie, and what else its vacancies say.
+pub fn movie(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
+    let (matter, recording) = recorded(seed, dose, hops)?;
     let (host_model, column_model) = (hosts()?, hopping(&matter, hops)?);
     // Hosts first, which scatter most; then the columns beside what is believed of them, and both once more.
     let read_hosts = |around: &Array2<f64>| -> Result<_, Error> {

@@ -91,6 +91,19 @@ impl Gain {
     }
 }
 
+/// How many of an image's units a count is, and what an empty pixel has, given what it is expected to show. Where the noise
+/// does not grow with the level, a count is what makes the variance of the mean level Poisson's.
+pub(crate) fn counts_of(image: &Array2<f32>, expected: &Array2<f32>) -> (f64, f64) {
+    let found = Gain::of(image, expected, &Array2::ones(image.dim()));
+    if found.gain > 0.0 {
+        return (f64::from(found.gain), f64::from(found.offset));
+    }
+    let rest = image - expected;
+    let (variance, mean) = (f64::from(rest.var(0.0)), f64::from(expected.mean().unwrap_or(0.0)));
+    let gain = if mean > 0.0 && variance > 0.0 { variance / mean } else { 1.0 };
+    (gain, 0.0)
+}
+
 /// Slope, and where the line meets zero, of the variance in sixteen bands of the level; none where it does not rise.
 fn line(pairs: &mut [(f32, f32)]) -> Option<(f32, f32)> {
     const BANDS: usize = 16;

@@ -48,11 +48,13 @@ pub use decode::{Decoding, Stream, Surrogates, too_bright};
 pub use detector::Detector;
 pub use evidence::{Evidence, SplitHalf};
 pub(crate) use examples::examples;
+pub(crate) use gain::counts_of;
 pub use labels::{LabelSource, Labels, Region, Sign};
 pub use lattice::Lattice;
 pub use loss::Loss;
 pub use memory::HeldOut;
 pub use network::Architecture;
+pub(crate) use order::Ground;
 pub use periodicity::PeriodicityBreak;
 pub use plant::{On, Plant, Planting};
 pub use published::{PublishedMask, published_mask};
@@ -60,6 +62,7 @@ pub use score::{
     Detection, FrameTruth, Group, GroupScore, Interval, Reliability, ReliabilityBin, Score, ScoredMovie, Scores,
     SpeciesRecall, Standing, TrueSite, score,
 };
+pub(crate) use sites::FoundColumns;
 pub use strain::{GeometricPhase, Strain};
 pub use texture::Texture;
 pub use trainer::Trainer;

@@ -59,6 +59,24 @@ struct Measured {
     by: usize,
 }
 
+/// Where frames still show the lattice that an image of theirs shows.
+pub(crate) struct Ground(Reference, usize);
+
+impl Ground {
+    /// Of an image with so many pixels a period; none where it shows no lattice.
+    pub(crate) fn of(image: &Array2<f32>, period_px: f64) -> Option<Ground> {
+        let by = ((period_px / 9.0).floor() as usize).max(1);
+        Reference::of(&bin(image, by)).map(|reference| Ground(reference, by))
+    }
+
+    /// Whether each of these places `[y, x]` of a frame is lattice.
+    pub(crate) fn lattice_at(&self, frame: &Array2<f32>, places: impl Iterator<Item = [f64; 2]>) -> Vec<bool> {
+        let (order, by) = (self.0.order(&bin(frame, self.1)), self.1 as f64);
+        let binned = |v: f64| ((v + 0.5) / by - 0.5) as f32;
+        places.map(|[y, x]| order.at(binned(y), binned(x)) == Kind::Lattice).collect()
+    }
+}
+
 impl Reference {
     /// None where the image shows no lattice.
     pub(super) fn of(image: &Array2<f32>) -> Option<Reference> {

@@ -98,6 +98,47 @@ impl Sites {
     }
 }
 
+/// The columns of a labelled frame and what they look like, in pixels of the frame itself.
+pub(crate) struct FoundColumns {
+    /// Where they are, `[y, x]`.
+    pub bright: Vec<[f64; 2]>,
+    pub faint: Vec<[f64; 2]>,
+    pub basis_px: [[f64; 2]; 2],
+    /// Medians, in the frame's units; 0 where there is none.
+    pub bright_height: f64,
+    pub faint_height: f64,
+    /// A Gaussian core, and a tail that has `tail` of the height.
+    pub core_px: f64,
+    pub tail_px: f64,
+    pub tail: f64,
+}
+
+impl FoundColumns {
+    /// None where the lattice is too faint.
+    pub(crate) fn of(labels: &Labels) -> Option<FoundColumns> {
+        let found = Sites::find(labels)?;
+        let by = labels.bin as f64;
+        let full = |v: f32| (f64::from(v) + 0.5) * by - 0.5;
+        let of = |kind: Kind| {
+            let these = || found.sites.iter().filter(move |s| s.kind == kind);
+            let mut heights: Vec<f32> = these().map(|s| s.height).collect();
+            let height = if heights.is_empty() { 0.0 } else { f64::from(median(&mut heights)) };
+            (these().map(|s| [full(s.at.0), full(s.at.1)]).collect::<Vec<_>>(), height)
+        };
+        let ((bright, bright_height), (faint, faint_height)) = (of(Kind::Bright), of(Kind::Faint));
+        Some(FoundColumns {
+            bright,
+            faint,
+            basis_px: labels.lattice.basis_px,
+            bright_height,
+            faint_height,
+            core_px: by * f64::from(found.shape.core_px),
+            tail_px: by * f64::from(found.shape.tail_px),
+            tail: f64::from(found.shape.tail),
+        })
+    }
+}
+
 impl Phases {
     fn of(flat: &Array2<f32>, basis: [[f64; 2]; 2], window: f32) -> Option<Phases> {
         let [a, b] = basis;

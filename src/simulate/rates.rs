@@ -186,6 +186,13 @@ impl Kinetics {
         (self.attempt_per_s * libm::exp(-rate.barrier_ev / self.kt_ev()), beam.per_s(rate.barn))
     }
 
+    /// How often a second a move happens, thermal and driven by the beam together.
+    #[must_use]
+    pub fn per_s(&self, rate: Rate, beam: &Beam) -> f64 {
+        let (thermal, driven) = self.terms(rate, beam);
+        thermal + driven
+    }
+
     /// For a mobile atom of which `missing` of the column and its neighbours are gone: barrier and cross-section to leave.
     ///
     /// # Errors

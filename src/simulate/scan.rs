@@ -30,7 +30,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(imaging: &Imaging, frames: usize, seed: u64) -> Result<Scan> {
+    pub(crate) fn new(imaging: &Imaging, frames: usize, seed: u64) -> Result<Scan> {
         imaging.validate()?;
         check("frames", frames, (1..=1_000_000).contains(&frames), "from 1 to 1000000")?;
         let mut rng = stream(seed, 0);
@@ -91,7 +91,7 @@ impl Scan {
     }
 
     /// The same with a weight for each place `[y, x]` in nm, columns or not.
-    pub(super) fn expected_of(&self, frame: usize, places: &[[f64; 2]], weights: &[f64]) -> Result<Array2<f64>> {
+    pub(crate) fn expected_of(&self, frame: usize, places: &[[f64; 2]], weights: &[f64]) -> Result<Array2<f64>> {
         let last = self.frames() - 1;
         check("frame", frame, frame <= last, format!("from 0 to {last}"))?;
         let (imaging, probe) = (&self.imaging, self.imaging.probe());

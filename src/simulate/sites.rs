@@ -12,14 +12,16 @@ pub(super) const NONE: u32 = u32::MAX;
 pub struct Sites {
     pub(super) y_nm: Vec<f64>,
     pub(super) x_nm: Vec<f64>,
+    /// The same places, `[y, x]`.
+    pub(crate) at_nm: Vec<[f64; 2]>,
     /// Which of the crystal's sublattices.
-    pub(super) sublattice: Vec<u8>,
+    pub(crate) sublattice: Vec<u8>,
     /// The three nearest sites, by direction: the same order for all sites of a sublattice, whatever the rotation.
     pub(super) bonds: Vec<[u32; 3]>,
     /// For mobile sites, the nearest mobile ones (six, or three in graphene), by direction.
     pub(super) steps: Vec<[u32; 6]>,
-    pub(super) host: Vec<bool>,
-    pub(super) mobile: Vec<bool>,
+    pub(crate) host: Vec<bool>,
+    pub(crate) mobile: Vec<bool>,
     /// Atoms of a perfect column.
     pub(super) per_column: Vec<u8>,
     /// From a mobile site to the next.
@@ -61,6 +63,7 @@ impl Sites {
         let mut sites = Sites {
             y_nm: vec![],
             x_nm: vec![],
+            at_nm: vec![],
             sublattice: vec![],
             bonds: vec![],
             steps: vec![],
@@ -73,6 +76,7 @@ impl Sites {
             let kind = &crystal.sublattices[s];
             sites.y_nm.push(y);
             sites.x_nm.push(x);
+            sites.at_nm.push([y, x]);
             sites.sublattice.push(s as u8);
             sites.bonds.push([NONE; 3]);
             sites.steps.push([NONE; 6]);
@@ -111,11 +115,11 @@ impl Sites {
     }
 
     /// Neighbours that there are.
-    pub(super) fn bonded(&self, site: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn bonded(&self, site: usize) -> impl Iterator<Item = usize> + '_ {
         self.bonds[site].iter().filter(|&&n| n != NONE).map(|&n| n as usize)
     }
 
-    pub(super) fn stepped(&self, site: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn stepped(&self, site: usize) -> impl Iterator<Item = usize> + '_ {
         self.steps[site].iter().filter(|&&n| n != NONE).map(|&n| n as usize)
     }
 

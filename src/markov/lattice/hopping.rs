@@ -138,11 +138,18 @@ impl HoppingVacancies {
     /// # Errors
     /// If an option is out of range, the evidence does not fit, or the user stops it.
     pub fn posterior(&self, evidence: &Array3<f64>, neighbours: &[Vec<usize>]) -> Result<Array3<f64>> {
-        let vacancies = self.find(evidence, neighbours)?;
-        let (frames, sites, species) = evidence.dim();
+        Ok(self.posterior_of(&self.find(evidence, neighbours)?, evidence.dim()))
+    }
+
+    /// The same of vacancies that were found in evidence of this shape.
+    pub(crate) fn posterior_of(
+        &self,
+        vacancies: &[Vacancy],
+        (frames, sites, species): (usize, usize, usize),
+    ) -> Array3<f64> {
         let mut occupied = Array3::zeros((frames, sites, species - 1));
         vacancies.iter().for_each(|v| v.add(&mut occupied, 1.0));
-        Ok(with_perfect(&occupied))
+        with_perfect(&occupied)
     }
 
     /// The vacancies themselves.

@@ -2,10 +2,10 @@
 
 use super::View;
 use super::pull::{Slope, Stand, log_ratios};
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 use crate::progress::stop_if_asked;
-use crate::simulate::{Column, Occupant, Recording, Sites, Specimen};
-use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
+use crate::simulate::{Column, Matter, Occupant, Recording, Scan, Sites, Specimen};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
 /// What may stand at a site.
@@ -20,7 +20,7 @@ fn may_stand(sites: &Sites, site: usize) -> &'static [Occupant] {
 }
 
 /// What may stand at the sites of a kind: name and column of each species, the perfect crystal's first.
-pub type Candidates = [(&'static str, [u8; 3])];
+pub type Candidates<'a> = [(&'a str, [u8; 3])];
 
 /// What else stands around a site while it is judged.
 #[derive(Clone, Copy)]
@@ -47,24 +47,208 @@ pub struct SiteEvidence {
     pub log_ratio: Array3<f64>,
     /// Neighbours to which a vacancy may hop, as places in `sites`.
     pub neighbours: Vec<Vec<usize>>,
-    /// Which species truly stands there, frames and sites; the number of species where it is another (a hole, …).
+    /// Which species truly stands there, frames and sites; the number of species where it is another (a hole, …), or where
+    /// nobody knows (a movie that was not simulated).
     pub truth: Array2<usize>,
     /// Whether a frame shows the site.
     pub shown: Array2<bool>,
+}
+
+/// A movie, with what is known or estimated of how its frames show a crystal.
+pub(crate) trait Seen: Sync {
+    fn matter(&self) -> &Matter;
+    fn sites(&self) -> &Sites;
+    /// Where the frames look. Its gains and counts for a weight are what a column adds to a frame.
+    fn scan(&self) -> &Scan;
+    /// Where each site of the perfect crystal is, `[y, x]` in nm as [`Scan::place`] takes it.
+    fn places(&self) -> &[[f64; 2]];
+    /// Expected counts of a frame in which weights stand at places, and the counts that there are.
+    fn expected(&self, frame: usize, places: &[[f64; 2]], weights: &[f64]) -> Result<(Array2<f64>, Array2<f64>)>;
+    /// Places and weights as they truly are.
+    fn truly(&self, _frame: usize) -> Option<(Vec<[f64; 2]>, Vec<f64>)> {
+        None
+    }
+    /// Whether a site's surroundings can be judged in a frame.
+    fn shows(&self, _frame: usize, _site: usize) -> bool {
+        true
+    }
+    /// Variance of the counts, as a multiple of Poisson's.
+    fn dispersion(&self) -> f64 {
+        1.0
+    }
+}
+
+/// Mean weight of every site (column) in every frame (row) of the perfect crystal.
+pub(crate) fn perfect_weights(seen: &dyn Seen) -> Array2<f64> {
+    let (crystal, sites, scan) = (&seen.matter().crystal, seen.sites(), seen.scan());
+    let perfect = (0..sites.len()).map(|s| {
+        let kind = &crystal.sublattices[usize::from(sites.sublattice[s])];
+        scan.imaging.weight(Occupant::Perfect.atoms(kind, crystal.adatom))
+    });
+    let row = ndarray::Array1::from_iter(perfect);
+    row.broadcast((scan.frames(), row.len())).map_or_else(|| Array2::zeros((0, 0)), |rows| rows.to_owned())
+}
+
+/// The evidence of every frame at the sites whose perfect column is the first candidate's.
+pub(crate) fn gather(seen: &dyn Seen, candidates: &Candidates, around: Around) -> Result<SiteEvidence> {
+    check("candidates", candidates.len(), candidates.len() > 1, "the perfect column and at least one other")?;
+    let (crystal, all) = (&seen.matter().crystal, seen.sites());
+    let perfect = |s: usize| {
+        let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
+        Occupant::Perfect.atoms(kind, crystal.adatom)
+    };
+    let sites: Vec<usize> = (0..all.len()).filter(|&s| perfect(s) == candidates[0].1).collect();
+    let first = format!("{:?}", candidates[0].1);
+    check("candidates", first, !sites.is_empty(), "a column of the perfect crystal first")?;
+    let frames = seen.scan().frames();
+    let of_frame = |frame: usize| evidence_of(seen, frame, &sites, candidates, around);
+    let each = (0..frames).into_par_iter().map(of_frame).collect::<Result<Vec<_>>>()?;
+    let (n, m) = (sites.len(), candidates.len());
+    let (mut log_ratio, mut shown) = (Array3::zeros((frames, n, m)), Array2::from_elem((frames, n), false));
+    for (f, (log, found)) in each.into_iter().enumerate() {
+        for (i, found) in found.into_iter().enumerate().filter(|(i, found)| *found && seen.shows(f, sites[*i])) {
+            shown[[f, i]] = found;
+            let scaled = &log.row(i) / seen.dispersion();
+            log_ratio.slice_mut(ndarray::s![f, i, ..]).assign(&scaled);
+        }
+    }
+    let place: std::collections::HashMap<usize, usize> = sites.iter().enumerate().map(|(i, &s)| (s, i)).collect();
+    let neighbours = sites.iter().map(|&s| all.stepped(s).filter_map(|t| place.get(&t).copied()).collect()).collect();
+    let species = candidates.iter().map(|c| c.0.to_owned()).collect();
+    Ok(SiteEvidence {
+        sites: sites.iter().map(|&s| s as u32).collect(),
+        species,
+        log_ratio,
+        neighbours,
+        truth: Array2::from_elem((frames, n), m),
+        shown,
+    })
+}
+
+/// The specimen that has at each site what its weight is nearest to.
+fn believed_specimen(seen: &dyn Seen, weights: ArrayView1<f64>) -> Specimen {
+    let (matter, all, scan) = (seen.matter(), seen.sites(), seen.scan());
+    let crystal = &matter.crystal;
+    let mut specimen = Specimen::perfect(all);
+    for (s, weight) in weights.iter().enumerate() {
+        let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
+        let near = |o: &Occupant| libm::fabs(scan.imaging.weight(o.atoms(kind, crystal.adatom)) - weight);
+        let may = may_stand(all, s);
+        let best = may.iter().min_by(|a, b| near(a).total_cmp(&near(b)));
+        specimen.occupant[s] = best.copied().unwrap_or_default();
+    }
+    specimen
+}
+
+/// The evidence where each candidate pulls its neighbours along.
+fn evidence_pulled(
+    seen: &dyn Seen,
+    (frame, sites): (usize, &[usize]),
+    candidates: &Candidates,
+    weights: ArrayView1<f64>,
+) -> Result<(Array2<f64>, Vec<bool>)> {
+    let (scan, all, matter) = (seen.scan(), seen.sites(), seen.matter());
+    let imaging = &scan.imaging;
+    let believed = believed_specimen(seen, weights);
+    let moved = matter.relaxation.displacements(all, &believed);
+    let places: Vec<[f64; 2]> = seen.places().iter().zip(moved).map(|([y, x], [dy, dx])| [y + dy, x + dx]).collect();
+    let weights = weights.to_vec();
+    let (expected, counts) = seen.expected(frame, &places, &weights)?;
+    let view = View { expected, scan, probe: imaging.probe() };
+    let slopes: Vec<Option<Slope>> = (0..all.len()).map(|s| view.slope(frame, places[s], weights[s])).collect();
+    let push = |occupant: Occupant| matter.relaxation.push(occupant).unwrap_or((0.0, 0.0));
+    let mut log = Array2::zeros((sites.len(), candidates.len()));
+    let mut shown = vec![false; sites.len()];
+    for (i, &s) in sites.iter().enumerate() {
+        let kind = &matter.crystal.sublattices[usize::from(all.sublattice[s])];
+        let stands = |atoms: [u8; 3]| {
+            let of = may_stand(all, s).iter().find(|o| o.atoms(kind, matter.crystal.adatom) == atoms);
+            Stand { weight: imaging.weight(atoms), push: push(of.copied().unwrap_or_default()) }
+        };
+        let may: Vec<Stand> = candidates.iter().map(|c| stands(c.1)).collect();
+        let now = Stand { weight: weights[s], push: push(believed.occupant(s)) };
+        let at = (frame, s, places[s]);
+        if let Some(found) = log_ratios(&view, &counts, (all, &slopes), at, now, &may) {
+            log.row_mut(i).iter_mut().zip(found).for_each(|(to, l)| *to = l);
+            shown[i] = true;
+        }
+    }
+    Ok((log, shown))
+}
+
+fn evidence_of(
+    seen: &dyn Seen,
+    frame: usize,
+    sites: &[usize],
+    candidates: &Candidates,
+    around: Around,
+) -> Result<(Array2<f64>, Vec<bool>)> {
+    stop_if_asked("while gathering evidence")?;
+    let (scan, all) = (seen.scan(), seen.sites());
+    let (places, weights) = match around {
+        Around::Truth => seen.truly(frame).ok_or_else(|| Error::data("the truth of this movie is not known"))?,
+        Around::Perfect => (seen.places().to_vec(), perfect_weights(seen).row(0).to_vec()),
+        Around::Believed(weights) => {
+            check(
+                "around",
+                format!("{:?}", weights.dim()),
+                weights.dim() == (scan.frames(), all.len()),
+                "a weight for each frame and site",
+            )?;
+            return evidence_pulled(seen, (frame, sites), candidates, weights.row(frame));
+        }
+    };
+    let (expected, counts) = seen.expected(frame, &places, &weights)?;
+    let view = View { expected, scan, probe: scan.imaging.probe() };
+    let steps: Vec<f64> = candidates.iter().map(|c| scan.imaging.weight(c.1)).collect();
+    let mut log = Array2::zeros((sites.len(), candidates.len()));
+    let mut shown = vec![false; sites.len()];
+    for (i, &s) in sites.iter().enumerate() {
+        let at = Column { y_nm: places[s][0], x_nm: places[s][1], atoms: [0; 3] };
+        if let Some(site) = view.site_at(frame, at, weights[s]) {
+            site.log_ratios(&counts, &steps, log.row_mut(i).as_slice_mut().unwrap_or(&mut []));
+            shown[i] = true;
+        }
+    }
+    Ok((log, shown))
+}
+
+impl Seen for Recording {
+    fn matter(&self) -> &Matter {
+        self.evolution.matter()
+    }
+
+    fn sites(&self) -> &Sites {
+        self.evolution.sites()
+    }
+
+    fn scan(&self) -> &Scan {
+        &self.scan
+    }
+
+    fn places(&self) -> &[[f64; 2]] {
+        &self.evolution.sites().at_nm
+    }
+
+    fn expected(&self, frame: usize, places: &[[f64; 2]], weights: &[f64]) -> Result<(Array2<f64>, Array2<f64>)> {
+        let expected = self.scan.expected_of(frame, places, weights)?;
+        let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);
+        Ok((expected, counts))
+    }
+
+    fn truly(&self, frame: usize) -> Option<(Vec<[f64; 2]>, Vec<f64>)> {
+        let (crystal, all) = (&self.evolution.matter().crystal, self.evolution.sites());
+        let specimen = self.evolution.specimen(frame);
+        let weights = (0..all.len()).map(|s| self.scan.imaging.weight(specimen.column(crystal, all, s)));
+        Some((self.evolution.places(frame), weights.collect()))
+    }
 }
 
 impl Recording {
     /// Mean weight of every site (column) in every frame (row), as [`Around::Believed`] takes it, of the perfect crystal.
     #[must_use]
     pub fn weights(&self) -> Array2<f64> {
-        let crystal = &self.evolution.matter().crystal;
-        let sites = self.evolution.sites();
-        let perfect = (0..sites.len()).map(|s| {
-            let kind = &crystal.sublattices[usize::from(sites.sublattice[s])];
-            self.scan.imaging.weight(Occupant::Perfect.atoms(kind, crystal.adatom))
-        });
-        let row = ndarray::Array1::from_iter(perfect);
-        row.broadcast((self.movie.len(), row.len())).map_or_else(|| Array2::zeros((0, 0)), |rows| rows.to_owned())
+        perfect_weights(self)
     }
 
     /// The evidence of every frame for what stands at the sites whose perfect column is the first candidate's: exact
@@ -81,146 +265,15 @@ impl Recording {
     /// # Errors
     /// If there are fewer than two candidates, no such site, or the user stops it.
     pub fn evidence(&self, candidates: &Candidates, around: Around) -> Result<SiteEvidence> {
-        check("candidates", candidates.len(), candidates.len() > 1, "the perfect column and at least one other")?;
+        let mut evidence = gather(self, candidates, around)?;
         let (crystal, all) = (&self.evolution.matter().crystal, self.evolution.sites());
-        let perfect = |s: usize| {
-            let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
-            Occupant::Perfect.atoms(kind, crystal.adatom)
-        };
-        let sites: Vec<usize> = (0..all.len()).filter(|&s| perfect(s) == candidates[0].1).collect();
-        check(
-            "candidates",
-            format!("{:?}", candidates[0].1),
-            !sites.is_empty(),
-            "a column of the perfect crystal first",
-        )?;
-        let frames = self.movie.len();
-        let of_frame = |frame: usize| self.evidence_of(frame, &sites, candidates, around);
-        let each = (0..frames).into_par_iter().map(of_frame).collect::<Result<Vec<_>>>()?;
-        let (n, m) = (sites.len(), candidates.len());
-        let (mut log_ratio, mut shown) = (Array3::zeros((frames, n, m)), Array2::from_elem((frames, n), false));
-        for (f, (log, seen)) in each.into_iter().enumerate() {
-            log_ratio.index_axis_mut(Axis(0), f).assign(&log);
-            shown.row_mut(f).iter_mut().zip(seen).for_each(|(s, v)| *s = v);
-        }
-        let place: std::collections::HashMap<usize, usize> = sites.iter().enumerate().map(|(i, &s)| (s, i)).collect();
-        let neighbours =
-            sites.iter().map(|&s| all.stepped(s).filter_map(|t| place.get(&t).copied()).collect()).collect();
-        let truth = Array2::from_shape_fn((frames, n), |(f, i)| {
-            let specimen = self.evolution.specimen(f);
-            let atoms = specimen.column(crystal, all, sites[i]);
-            let hole = specimen.occupant(sites[i]) == Occupant::Hole;
-            if hole { m } else { candidates.iter().position(|c| c.1 == atoms).unwrap_or(m) }
-        });
-        let species = candidates.iter().map(|c| c.0.to_owned()).collect();
-        Ok(SiteEvidence {
-            sites: sites.iter().map(|&s| s as u32).collect(),
-            species,
-            log_ratio,
-            neighbours,
-            truth,
-            shown,
-        })
-    }
-
-    /// The specimen that has at each site what its weight is nearest to.
-    fn believed_specimen(&self, weights: ArrayView1<f64>) -> Specimen {
-        let matter = self.evolution.matter();
-        let (crystal, all) = (&matter.crystal, self.evolution.sites());
-        let mut specimen = Specimen::perfect(all);
-        for (s, weight) in weights.iter().enumerate() {
-            let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
-            let near = |o: &Occupant| libm::fabs(self.scan.imaging.weight(o.atoms(kind, crystal.adatom)) - weight);
-            let may = may_stand(all, s);
-            let best = may.iter().min_by(|a, b| near(a).total_cmp(&near(b)));
-            specimen.occupant[s] = best.copied().unwrap_or_default();
-        }
-        specimen
-    }
-
-    /// The evidence where each candidate pulls its neighbours along.
-    fn evidence_pulled(
-        &self,
-        (frame, sites): (usize, &[usize]),
-        candidates: &Candidates,
-        weights: ArrayView1<f64>,
-    ) -> Result<(Array2<f64>, Vec<bool>)> {
-        let (imaging, all, matter) = (&self.scan.imaging, self.evolution.sites(), self.evolution.matter());
-        let believed = self.believed_specimen(weights);
-        let moved = matter.relaxation.displacements(all, &believed);
-        let places: Vec<[f64; 2]> =
-            (0..all.len()).map(|s| [all.y_nm[s] + moved[s][0], all.x_nm[s] + moved[s][1]]).collect();
-        let weights = weights.to_vec();
-        let expected = self.scan.expected_of(frame, &places, &weights)?;
-        let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);
-        let view = View { expected, scan: &self.scan, probe: imaging.probe() };
-        let slopes: Vec<Option<Slope>> = (0..all.len()).map(|s| view.slope(frame, places[s], weights[s])).collect();
-        let push = |occupant: Occupant| matter.relaxation.push(occupant).unwrap_or((0.0, 0.0));
-        let mut log = Array2::zeros((sites.len(), candidates.len()));
-        let mut shown = vec![false; sites.len()];
-        for (i, &s) in sites.iter().enumerate() {
-            let kind = &matter.crystal.sublattices[usize::from(all.sublattice[s])];
-            let stands = |atoms: [u8; 3]| {
-                let of = may_stand(all, s).iter().find(|o| o.atoms(kind, matter.crystal.adatom) == atoms);
-                Stand { weight: imaging.weight(atoms), push: push(of.copied().unwrap_or_default()) }
-            };
-            let may: Vec<Stand> = candidates.iter().map(|c| stands(c.1)).collect();
-            let now = Stand { weight: weights[s], push: push(believed.occupant(s)) };
-            let at = (frame, s, places[s]);
-            if let Some(found) = log_ratios(&view, &counts, (all, &slopes), at, now, &may) {
-                log.row_mut(i).iter_mut().zip(found).for_each(|(to, l)| *to = l);
-                shown[i] = true;
+        for ((f, i), truth) in evidence.truth.indexed_iter_mut() {
+            let (specimen, site) = (self.evolution.specimen(f), evidence.sites[i] as usize);
+            let atoms = specimen.column(crystal, all, site);
+            if specimen.occupant(site) != Occupant::Hole {
+                *truth = candidates.iter().position(|c| c.1 == atoms).unwrap_or(candidates.len());
             }
         }
-        Ok((log, shown))
-    }
-
-    fn evidence_of(
-        &self,
-        frame: usize,
-        sites: &[usize],
-        candidates: &Candidates,
-        around: Around,
-    ) -> Result<(Array2<f64>, Vec<bool>)> {
-        stop_if_asked("while gathering evidence")?;
-        let imaging = &self.scan.imaging;
-        let all = self.evolution.sites();
-        let ideal = |s: usize| [all.y_nm[s], all.x_nm[s]];
-        let places: Vec<[f64; 2]> = match around {
-            Around::Truth => self.evolution.places(frame),
-            Around::Perfect => (0..all.len()).map(ideal).collect(),
-            Around::Believed(weights) => {
-                check(
-                    "around",
-                    format!("{:?}", weights.dim()),
-                    weights.dim() == (self.movie.len(), all.len()),
-                    "a weight for each frame and site",
-                )?;
-                return self.evidence_pulled((frame, sites), candidates, weights.row(frame));
-            }
-        };
-        let weights: Vec<f64> = match around {
-            Around::Truth => {
-                let specimen = self.evolution.specimen(frame);
-                (0..all.len())
-                    .map(|s| imaging.weight(specimen.column(&self.evolution.matter().crystal, all, s)))
-                    .collect()
-            }
-            Around::Perfect | Around::Believed(_) => self.weights().row(frame).to_vec(),
-        };
-        let expected = self.scan.expected_of(frame, &places, &weights)?;
-        let counts = self.scan.whole_counts(&self.movie.frame(frame)?.data, &expected);
-        let view = View { expected, scan: &self.scan, probe: imaging.probe() };
-        let steps: Vec<f64> = candidates.iter().map(|c| imaging.weight(c.1)).collect();
-        let mut log = Array2::zeros((sites.len(), candidates.len()));
-        let mut shown = vec![false; sites.len()];
-        for (i, &s) in sites.iter().enumerate() {
-            let at = Column { y_nm: places[s][0], x_nm: places[s][1], atoms: [0; 3] };
-            if let Some(site) = view.site_at(frame, at, weights[s]) {
-                site.log_ratios(&counts, &steps, log.row_mut(i).as_slice_mut().unwrap_or(&mut []));
-                shown[i] = true;
-            }
-        }
-        Ok((log, shown))
+        Ok(evidence)
     }
 }

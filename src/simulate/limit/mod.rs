@@ -7,6 +7,7 @@ mod options;
 mod pull;
 mod site;
 
+pub(crate) use evidence::{Seen, gather, perfect_weights};
 pub use evidence::{Around, Candidates, SiteEvidence};
 pub use found::{DetectionLimit, LimitCurve, SpeciesLimit};
 pub use options::{LimitOptions, SiteKind, Substitute};

@@ -123,3 +123,16 @@ impl Site {
         self.others.iter().zip(&self.of_w).map(|(others, of_w)| others + weight * of_w).collect()
     }
 }
+
+impl Scan {
+    /// Pixels of a column in a frame, and what one W atom there would add to each; none where they are not all in the frame.
+    pub(crate) fn column_pixels(&self, frame: usize, place: [f64; 2]) -> Option<Vec<([usize; 2], f64)>> {
+        let n = self.imaging.size_px;
+        View { expected: Array2::zeros((n, n)), scan: self, probe: self.imaging.probe() }.own(frame, place)
+    }
+
+    /// Beyond this many pixels a column is not seen.
+    pub(crate) fn seen_px(&self) -> f64 {
+        self.imaging.probe().seen(SEEN)
+    }
+}

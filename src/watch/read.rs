@@ -1,0 +1,74 @@
+//! Hosts and columns read in turn, each beside what is believed of the other.
+
+use super::follow::Followed;
+use super::model::{Model, Stands};
+use super::watched::{Part, Watched};
+use crate::error::{Result, check};
+use crate::progress::{EARLIER, Progress, Reporter, stop_if_asked};
+use crate::simulate::{Around, SiteEvidence};
+use ndarray::{Array1, Array2, Array3, Axis, s};
+
+/// As many sites as the prior's fractions are worth.
+const PRIOR_SITES: f64 = 50.0;
+
+pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
+    let steps = 2 * followed.rounds;
+    let mut progress = Reporter::new("reading sites", "passes");
+    let mut model = model.clone();
+    let mut around = followed.weights();
+    let mut parts: Option<(Part, Part)> = None;
+    for round in 0..followed.rounds {
+        let doing = || format!("after {round} of {} rounds", followed.rounds);
+        stop_if_asked("").map_err(|e| e.while_doing(doing, EARLIER))?;
+        let evidence = at(followed, &model.host_kinds, &around)?;
+        let posterior = model.hosts.posterior(&evidence.log_ratio)?;
+        if model.learns_fractions {
+            let learnt = fractions(&posterior, &evidence.shown, model.hosts.start.as_slice().unwrap_or(&[]));
+            model.hosts.start = Array1::from(learnt);
+        }
+        let hosts = Part::new(evidence, posterior, &model.host_kinds, model.hosts.start.to_vec());
+        progress.update(2 * round + 1, steps, "");
+        believe(followed, &mut around, &hosts);
+        let evidence = at(followed, &model.column_kinds, &around)?;
+        let vacancies = model.columns.find(&evidence.log_ratio, &evidence.neighbours)?;
+        let posterior = model.columns.posterior_of(&vacancies, evidence.log_ratio.dim());
+        let all = [&[1.0 - model.columns.start.iter().sum::<f64>()][..], &model.columns.start].concat();
+        let start = if model.learns_fractions { fractions(&posterior, &evidence.shown, &all) } else { all };
+        model.columns.start = start[1..].to_vec();
+        let mut columns = Part::new(evidence, posterior, &model.column_kinds, start);
+        columns.vacancies = vacancies;
+        progress.update(2 * round + 2, steps, "");
+        believe(followed, &mut around, &columns);
+        parts = Some((hosts, columns));
+    }
+    check("rounds", followed.rounds, parts.is_some(), "at least 1")?;
+    let (hosts, columns) = parts.unwrap_or_else(|| unreachable!("a round has been read"));
+    Ok(Watched::new(followed, hosts, columns, model))
+}
+
+fn at(followed: &Followed, kinds: &[Stands], around: &Array2<f64>) -> Result<SiteEvidence> {
+    let candidates: Vec<(&str, [u8; 3])> = kinds.iter().map(|k| (k.0.as_str(), k.1)).collect();
+    followed.evidence(&candidates, Around::Believed(around.view()))
+}
+
+/// Puts what is believed of some sites into the weights of all.
+fn believe(followed: &Followed, weights: &mut Array2<f64>, part: &Part) {
+    let of: Vec<f64> = part.kinds.iter().map(|k| followed.scan.imaging.weight(k.1)).collect();
+    for t in 0..weights.nrows() {
+        for (i, &site) in part.evidence.sites.iter().enumerate() {
+            weights[[t, site as usize]] = of.iter().enumerate().map(|(k, w)| part.posterior[[t, i, k]] * w).sum();
+        }
+    }
+}
+
+/// Fractions of the sites of each species in the first frame, the prior's as worth some sites.
+fn fractions(posterior: &Array3<f64>, shown: &Array2<bool>, prior: &[f64]) -> Vec<f64> {
+    let mut sums: Vec<f64> = prior.iter().map(|p| p * PRIOR_SITES).collect();
+    for site in (0..shown.ncols()).filter(|&i| shown[[0, i]]) {
+        sums.iter_mut().zip(posterior.index_axis(Axis(0), 0).slice(s![site, ..])).for_each(|(sum, p)| *sum += p);
+    }
+    let all: f64 = sums.iter().sum();
+    let rare: Vec<f64> = sums.iter().map(|s| (s / all).clamp(1e-5, 0.45)).collect();
+    let others: f64 = rare[1..].iter().sum();
+    [&[1.0 - others][..], &rare[1..]].concat()
+}

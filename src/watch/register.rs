@@ -1,0 +1,264 @@
+//! A crystal laid over the columns that an image shows.
+
+use crate::detect::FoundColumns;
+use crate::error::{Error, Result};
+use crate::linear::solve;
+use crate::simulate::{Crystal, Sites};
+use ndarray::{Array2, array};
+use std::collections::HashMap;
+
+/// A site counts as found if a column of its kind is nearer than this, in parts of a bond.
+const NEAR: f64 = 0.4;
+/// Less than this part of the sites with a column is not this crystal: one sublattice of two makes a half.
+const LEAST_FOUND: f64 = 0.7;
+/// How far columns around a site say how the lattice is bent there, in periods (standard deviation), and how many columns
+/// it takes to believe them by half.
+const BEND_PERIODS: f64 = 1.5;
+const BELIEVED: f64 = 2.0;
+
+/// A crystal's sites in an image.
+pub(super) struct Registered {
+    pub crystal: Crystal,
+    pub sites: Sites,
+    /// Where each is, `[y, x]` in pixels.
+    pub at_px: Vec<[f64; 2]>,
+    pub nm_per_px: f64,
+    /// Part of the sites inside the image at which a column of the right kind was found.
+    pub found: f64,
+}
+
+/// Nanometres to pixels: a matrix, and where the crystal's origin is.
+#[derive(Clone, Copy)]
+struct Affine {
+    by: [[f64; 2]; 2],
+    origin: [f64; 2],
+}
+
+impl Affine {
+    fn px(&self, [y, x]: [f64; 2]) -> [f64; 2] {
+        [0, 1].map(|i| self.by[i][0] * y + self.by[i][1] * x + self.origin[i])
+    }
+}
+
+/// Points by the square that they lie in.
+struct Grid {
+    side: f64,
+    squares: HashMap<(i64, i64), Vec<[f64; 2]>>,
+}
+
+impl Grid {
+    fn new(points: &[[f64; 2]], side: f64) -> Grid {
+        let mut squares = HashMap::<_, Vec<[f64; 2]>>::new();
+        for &p in points {
+            squares.entry(p.map(|c| (c / side).floor() as i64).into()).or_default().push(p);
+        }
+        Grid { side, squares }
+    }
+
+    /// Nearest point, if it is nearer than `side`.
+    fn nearest(&self, [y, x]: [f64; 2]) -> Option<[f64; 2]> {
+        let (r, c) = ((y / self.side).floor() as i64, (x / self.side).floor() as i64);
+        let around = (-1..=1).flat_map(|dr| (-1..=1).map(move |dc| (r + dr, c + dc)));
+        let far = |p: &[f64; 2]| libm::hypot(p[0] - y, p[1] - x);
+        let near = around.filter_map(|square| self.squares.get(&square)).flatten().copied();
+        near.min_by(|a, b| far(a).total_cmp(&far(b))).filter(|p| far(p) < self.side)
+    }
+}
+
+/// Lays the crystal over the columns of an image of this size; sites reach `margin_px` beyond it. Which way the crystal
+/// is turned, and which column is which, is what fits best.
+pub(super) fn register(
+    found: &FoundColumns,
+    crystal: &Crystal,
+    size: (usize, usize),
+    margin_px: f64,
+) -> Result<Registered> {
+    let [a, b] = found.basis_px;
+    let nm_per_px = libm::sqrt(crystal.cell_nm2() / libm::fabs(a[0] * b[1] - a[1] * b[0]));
+    let middle = [(size.0 as f64 - 1.0) / 2.0, (size.1 as f64 - 1.0) / 2.0];
+    let brightest = brightest(crystal);
+    let mut best: Option<(f64, Crystal, Affine)> = None;
+    let side_nm = size.0.min(size.1) as f64 * nm_per_px * 0.8;
+    for (first, next) in directions([a, b]) {
+        let turned = crystal.clone().with_rotation_deg(libm::atan2(first[0], first[1]).to_degrees());
+        let sites = turned.sites(side_nm)?;
+        let Some(affine) = lattice_affine(&turned, (first, next)) else { continue };
+        // The brightest column nearest to the middle stands on a site of its sublattice.
+        let from_middle = |p: &&[f64; 2]| libm::hypot(p[0] - middle[0], p[1] - middle[1]);
+        let Some(&start) = found.bright.iter().min_by(|p, q| from_middle(p).total_cmp(&from_middle(q))) else { break };
+        for &kind in &brightest {
+            let near_origin = |s: &usize| libm::hypot(sites.at_nm[*s][0], sites.at_nm[*s][1]);
+            let of_kind = (0..sites.len()).filter(|&s| usize::from(sites.sublattice[s]) == kind);
+            let Some(s) = of_kind.min_by(|s, t| near_origin(s).total_cmp(&near_origin(t))) else { continue };
+            let mut affine = affine;
+            let off = affine.px(sites.at_nm[s]);
+            affine.origin = [start[0] - off[0], start[1] - off[1]];
+            let matches = Matches::of(found, &sites, crystal, nm_per_px);
+            for _ in 0..4 {
+                affine = matches.refined(&affine).unwrap_or(affine);
+            }
+            let score = matches.score(&affine, size);
+            // Turned by a symmetry of the crystal it is the same crystal: the first is kept.
+            if best.as_ref().is_none_or(|b| score > b.0 + 0.01) {
+                best = Some((score, turned.clone(), affine));
+            }
+        }
+    }
+    let (score, turned, affine) = best.filter(|b| b.0 > LEAST_FOUND).ok_or_else(|| {
+        Error::data(format!(
+            "the columns of the movie are not those of {}: is it the right crystal (with_matter), and is its lattice clear \
+             in the mean of the frames?",
+            crystal.name
+        ))
+    })?;
+    let longest = size.0.max(size.1) as f64 + 2.0 * margin_px;
+    let sites = turned.sites(1.05 * longest * nm_per_px)?;
+    let matches = Matches::of(found, &sites, crystal, nm_per_px);
+    let mut affine = affine;
+    for _ in 0..4 {
+        affine = matches.refined(&affine).unwrap_or(affine);
+    }
+    let at_px = matches.bent(&affine);
+    Ok(Registered { crystal: turned, sites, at_px, nm_per_px, found: score })
+}
+
+/// Sublattices whose columns may be the brightest: within a third of the highest weight.
+fn brightest(crystal: &Crystal) -> Vec<usize> {
+    let weights = weights(crystal);
+    let most = weights.iter().copied().fold(0.0, f64::max);
+    (0..weights.len()).filter(|&i| weights[i] > 0.7 * most).collect()
+}
+
+/// What a perfect column of each sublattice scatters, by Z^1.7.
+fn weights(crystal: &Crystal) -> Vec<f64> {
+    crystal.sublattices.iter().map(|s| f64::from(s.per_column) * libm::pow(f64::from(s.element), 1.7)).collect()
+}
+
+/// Pairs of image vectors that the crystal's cell vectors may be: each of the lattice's shortest as the first, and the
+/// next one that turns from x to y.
+fn directions([a, b]: [[f64; 2]; 2]) -> Vec<([f64; 2], [f64; 2])> {
+    let of = |i: f64, j: f64| [i * a[0] + j * b[0], i * a[1] + j * b[1]];
+    let all: Vec<[f64; 2]> =
+        [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, -1.0)].iter().flat_map(|&(i, j)| [of(i, j), of(-i, -j)]).collect();
+    let long = |v: &[f64; 2]| libm::hypot(v[0], v[1]);
+    let least = all.iter().map(long).fold(f64::MAX, f64::min);
+    let short: Vec<[f64; 2]> = all.into_iter().filter(|v| long(v) < 1.25 * least).collect();
+    let mut pairs = vec![];
+    for &u in &short {
+        for &v in &short {
+            let turn = libm::atan2(u[1] * v[0] - u[0] * v[1], u[0] * v[0] + u[1] * v[1]).to_degrees();
+            if (45.0..=100.0).contains(&turn) {
+                pairs.push((u, v));
+            }
+        }
+    }
+    pairs
+}
+
+/// From the crystal's cell vectors, turned, to the image's.
+fn lattice_affine(turned: &Crystal, (first, next): ([f64; 2], [f64; 2])) -> Option<Affine> {
+    let (sin, cos) = libm::sincos(turned.rotation_deg.to_radians());
+    let [a, b] = turned.cell_nm.map(|[y, x]| [sin * x + cos * y, cos * x - sin * y]);
+    let angle = |u: [f64; 2], v: [f64; 2]| libm::atan2(u[1] * v[0] - u[0] * v[1], u[0] * v[0] + u[1] * v[1]);
+    if libm::fabs(angle(a, b) - angle(first, next)) > 0.2 {
+        return None;
+    }
+    let det = a[0] * b[1] - a[1] * b[0];
+    // by * [a b] = [first next]
+    let by = [0, 1].map(|i| [(first[i] * b[1] - next[i] * a[1]) / det, (next[i] * a[0] - first[i] * b[0]) / det]);
+    Some(Affine { by, origin: [0.0; 2] })
+}
+
+/// Columns of an image beside the sites of a crystal.
+struct Matches<'a> {
+    sites: &'a Sites,
+    /// Of each sublattice the columns that may be its.
+    grids: Vec<Grid>,
+    near_px: f64,
+    period_px: f64,
+}
+
+impl Matches<'_> {
+    fn of<'a>(found: &FoundColumns, sites: &'a Sites, crystal: &Crystal, nm_per_px: f64) -> Matches<'a> {
+        let bond = (0..sites.len()).flat_map(|s| sites.bonded(s).map(move |n| (s, n))).next();
+        let length = |(s, n): (usize, usize)| {
+            libm::hypot(sites.at_nm[s][0] - sites.at_nm[n][0], sites.at_nm[s][1] - sites.at_nm[n][1])
+        };
+        let near_px = NEAR * bond.map_or(crystal.period_nm() / 1.8, length) / nm_per_px;
+        let bright = brightest(crystal);
+        let columns = |i: usize| if bright.contains(&i) { &found.bright } else { &found.faint };
+        let grids = (0..crystal.sublattices.len()).map(|i| Grid::new(columns(i), near_px)).collect();
+        Matches { sites, grids, near_px, period_px: crystal.period_nm() / nm_per_px }
+    }
+
+    fn column(&self, site: usize, at: [f64; 2]) -> Option<[f64; 2]> {
+        self.grids[usize::from(self.sites.sublattice[site])].nearest(at)
+    }
+
+    /// Part of the sites inside the image that have a column.
+    fn score(&self, affine: &Affine, (h, w): (usize, usize)) -> f64 {
+        let margin = self.near_px;
+        let inside = |[y, x]: [f64; 2]| {
+            y > margin && x > margin && y < h as f64 - 1.0 - margin && x < w as f64 - 1.0 - margin
+        };
+        let (mut all, mut hit) = (0.0, 0.0);
+        for s in 0..self.sites.len() {
+            let at = affine.px(self.sites.at_nm[s]);
+            if inside(at) {
+                all += 1.0;
+                hit += f64::from(u8::from(self.column(s, at).is_some()));
+            }
+        }
+        if all > 0.0 { hit / all } else { 0.0 }
+    }
+
+    /// The matrix and origin that bring sites nearest to their columns, by least squares.
+    fn refined(&self, affine: &Affine) -> Option<Affine> {
+        let (mut left, mut right) = (Array2::<f64>::zeros((3, 3)), Array2::<f64>::zeros((3, 2)));
+        let mut count = 0;
+        for s in 0..self.sites.len() {
+            let nm = self.sites.at_nm[s];
+            let Some(at) = self.column(s, affine.px(nm)) else { continue };
+            let row = [nm[0], nm[1], 1.0];
+            for i in 0..3 {
+                (0..3).for_each(|j| left[[i, j]] += row[i] * row[j]);
+                (0..2).for_each(|j| right[[i, j]] += row[i] * at[j]);
+            }
+            count += 1;
+        }
+        if count < 12 {
+            return None;
+        }
+        let x = solve(left.view(), right.view()).ok()?;
+        Some(Affine { by: [[x[[0, 0]], x[[1, 0]]], [x[[0, 1]], x[[1, 1]]]], origin: [x[[2, 0]], x[[2, 1]]] })
+    }
+
+    /// Where every site is, with what the columns around say beyond the matrix: strain, and slow distortions of the scan.
+    fn bent(&self, affine: &Affine) -> Vec<[f64; 2]> {
+        let straight: Vec<[f64; 2]> = self.sites.at_nm.iter().map(|&nm| affine.px(nm)).collect();
+        let away: Vec<Option<[f64; 2]>> = straight
+            .iter()
+            .enumerate()
+            .map(|(s, &at)| self.column(s, at).map(|c| [c[0] - at[0], c[1] - at[1]]))
+            .collect();
+        let sigma = BEND_PERIODS * self.period_px;
+        let mut squares = HashMap::<(i64, i64), Vec<usize>>::new();
+        let square = |at: [f64; 2]| ((at[0] / (2.0 * sigma)).floor() as i64, (at[1] / (2.0 * sigma)).floor() as i64);
+        for (s, _) in away.iter().enumerate().filter(|(_, a)| a.is_some()) {
+            squares.entry(square(straight[s])).or_default().push(s);
+        }
+        let of = |at: [f64; 2]| {
+            let (r, c) = square(at);
+            let around = (-1..=1).flat_map(|dr| (-1..=1).map(move |dc| (r + dr, c + dc)));
+            let mut sum = array![0.0, 0.0, BELIEVED];
+            for &s in around.filter_map(|k| squares.get(&k)).flatten() {
+                let Some(by) = away[s] else { continue };
+                let far = libm::hypot(straight[s][0] - at[0], straight[s][1] - at[1]) / sigma;
+                let weight = libm::exp(-0.5 * far * far);
+                (sum[0], sum[1], sum[2]) = (sum[0] + weight * by[0], sum[1] + weight * by[1], sum[2] + weight);
+            }
+            [at[0] + sum[0] / sum[2], at[1] + sum[1] / sum[2]]
+        };
+        straight.iter().map(|&at| of(at)).collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! What stood at every site in every frame.
+
+use super::follow::Followed;
+use super::model::{Model, Stands};
+use crate::error::{Result, check};
+use crate::markov::Vacancy;
+use crate::simulate::SiteEvidence;
+use ndarray::{Array3, Axis, s};
+use polars::prelude::{DataFrame, NamedFrom, Series};
+
+/// The sites of one kind.
+#[derive(Clone)]
+pub(super) struct Part {
+    pub evidence: SiteEvidence,
+    /// Frames, sites, species.
+    pub posterior: Array3<f64>,
+    pub kinds: Vec<Stands>,
+    /// Fractions of the sites in the first frame.
+    pub start: Vec<f64>,
+    pub vacancies: Vec<Vacancy>,
+}
+
+impl Part {
+    pub(super) fn new(evidence: SiteEvidence, posterior: Array3<f64>, kinds: &[Stands], start: Vec<f64>) -> Part {
+        Part { evidence, posterior, kinds: kinds.to_vec(), start, vacancies: vec![] }
+    }
+
+    /// Probability of a species at a site by one frame alone.
+    fn alone(&self, frame: usize, site: usize, kind: usize) -> f64 {
+        let log: Vec<f64> = (0..self.start.len())
+            .map(|k| self.evidence.log_ratio[[frame, site, k]] + libm::log(self.start[k]))
+            .collect();
+        let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        libm::exp(log[kind] - most) / log.iter().map(|l| libm::exp(l - most)).sum::<f64>()
+    }
+}
+
+/// A movie read in space and time: the probability of every species at every site in every frame.
+///
+/// See [`crate::watch`].
+#[derive(Clone)]
+pub struct Watched {
+    followed: Followed,
+    hosts: Part,
+    columns: Part,
+    model: Model,
+    table: DataFrame,
+}
+
+impl Watched {
+    pub(super) fn new(followed: &Followed, hosts: Part, columns: Part, model: Model) -> Watched {
+        let mut watched = Watched { followed: followed.clone(), hosts, columns, model, table: DataFrame::default() };
+        watched.table = watched.called(0.5).unwrap_or_default();
+        watched
+    }
+
+    /// The defects that are more probable than not, one row for each in each frame: `frame` u32, `time_s` f64, `site` u32,
+    /// `species`, `probability` f32, `alone` (f32: the probability by this frame alone, with the same fractions), `y_px`,
+    /// `x_px`, `y_nm`, `x_nm` f32 (of the site). It can be linked, counted and coupled as a table of detections.
+    #[must_use]
+    pub fn table(&self) -> &DataFrame {
+        &self.table
+    }
+
+    /// The same with those that are more probable than `least`.
+    ///
+    /// # Errors
+    /// If `least` is not between 0 and 1.
+    pub fn called(&self, least: f64) -> Result<DataFrame> {
+        check("least", least, least > 0.0 && least < 1.0, "a probability between 0 and 1")?;
+        let calibration = self.followed.movie.calibration();
+        let nm = self.followed.scan.imaging.nm_per_px;
+        let mut rows: Vec<(u32, u32, &str, f32, f32, [f64; 2])> = vec![];
+        for frame in 0..self.hosts.posterior.dim().0 {
+            for part in [&self.hosts, &self.columns] {
+                for (i, &site) in part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
+                    for kind in 1..part.kinds.len() {
+                        let p = part.posterior[[frame, i, kind]];
+                        if p > least {
+                            let at = self.followed.px(frame, site as usize);
+                            let alone = part.alone(frame, i, kind) as f32;
+                            rows.push((frame as u32, site, &part.kinds[kind].0, p as f32, alone, at));
+                        }
+                    }
+                }
+            }
+        }
+        let place = |axis: usize, by: f64| rows.iter().map(|r| (by * r.5[axis]) as f32).collect::<Vec<_>>();
+        let time: Vec<f64> = rows.iter().map(|r| calibration.time_s(r.0)).collect();
+        Ok(DataFrame::new(
+            rows.len(),
+            vec![
+                Series::new("frame".into(), rows.iter().map(|r| r.0).collect::<Vec<_>>()).into(),
+                Series::new("time_s".into(), time).into(),
+                Series::new("site".into(), rows.iter().map(|r| r.1).collect::<Vec<_>>()).into(),
+                Series::new("species".into(), rows.iter().map(|r| r.2).collect::<Vec<_>>()).into(),
+                Series::new("probability".into(), rows.iter().map(|r| r.3).collect::<Vec<_>>()).into(),
+                Series::new("alone".into(), rows.iter().map(|r| r.4).collect::<Vec<_>>()).into(),
+                Series::new("y_px".into(), place(0, 1.0)).into(),
+                Series::new("x_px".into(), place(1, 1.0)).into(),
+                Series::new("y_nm".into(), place(0, nm)).into(),
+                Series::new("x_nm".into(), place(1, nm)).into(),
+            ],
+        )?)
+    }
+
+    /// Vacancies that hop, each with what it did: from which frame on, and within which.
+    #[must_use]
+    pub fn vacancies(&self) -> &[Vacancy] {
+        &self.columns.vacancies
+    }
+
+    /// The lattice, followed.
+    #[must_use]
+    pub fn followed(&self) -> &Followed {
+        &self.followed
+    }
+
+    /// The model that it was read with, fractions as learnt.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Evidence and posterior of hosts, and of mobile columns.
+    #[must_use]
+    pub fn posteriors(&self) -> [(&SiteEvidence, &Array3<f64>); 2] {
+        [&self.hosts, &self.columns].map(|part| (&part.evidence, &part.posterior))
+    }
+
+    /// Where the sites of a frame are that it shows, `(y, x)` in pixels, and the probability that they are not perfect.
+    pub(crate) fn map(&self, frame: usize) -> Result<(Vec<(f64, f64)>, Vec<f64>)> {
+        let frames = self.hosts.posterior.dim().0;
+        check("frame", frame, frame < frames, format!("below {frames}"))?;
+        let (mut places, mut probabilities) = (vec![], vec![]);
+        for part in [&self.hosts, &self.columns] {
+            for (i, &site) in part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
+                let [y, x] = self.followed.px(frame, site as usize);
+                places.push((y, x));
+                probabilities.push((1.0 - part.posterior[[frame, i, 0]]).clamp(0.0, 1.0));
+            }
+        }
+        Ok((places, probabilities))
+    }
+
+    /// How many of each species a frame has on average, and of how many that is wrong: by its own probabilities, and by
+    /// those of single frames.
+    fn counts(&self) -> Vec<(&str, f64, f64, f64)> {
+        let frames = self.hosts.posterior.dim().0 as f64;
+        let mut counts = vec![];
+        for part in [&self.hosts, &self.columns] {
+            for kind in 1..part.kinds.len() {
+                let (mut n, mut wrong, mut alone) = (0.0, 0.0, 0.0);
+                for (frame, of_frame) in part.posterior.axis_iter(Axis(0)).enumerate() {
+                    for (i, p) in of_frame.slice(s![.., kind]).indexed_iter().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
+                        if *p > 0.5 {
+                            (n, wrong) = (n + 1.0, wrong + 1.0 - p);
+                        }
+                        alone += f64::from(u8::from(part.alone(frame, i, kind) > 0.5));
+                    }
+                }
+                counts.push((part.kinds[kind].0.as_str(), n / frames, wrong / frames, alone / frames));
+            }
+        }
+        counts
+    }
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:?}", self.followed)?;
+        write!(f, "Defects a frame (expected to be wrong; seen by single frames):")?;
+        for (name, n, wrong, alone) in self.counts().into_iter().filter(|c| c.1 > 0.0 || c.3 > 0.0) {
+            write!(f, "\n  {name:<5} {n:6.1}  ({wrong:.2}; {alone:.1})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,7 +1,7 @@
 //! Detection in space and time on one simulated movie, beside baselines and limits.
 
-use crate::watched::from_pixels;
 use crate::specimen::{COLUMN_START, COLUMNS, FRAMES, HOST_START, HOSTS, columns_alone, hopping, hosts, matter};
+use crate::watched::from_pixels;
 use atomotion::Error;
 use atomotion::markov::{Vacancy, best_f1, mean_of_frames, running_mean, sum_of_ratios};
 use atomotion::ndarray::{Array2, Array3, Axis};
@@ -110,8 +110,10 @@ fn counted(tracks: &[Vec<Option<(usize, usize)>>], shown: &Array2<bool>) -> f64 
 pub fn watch(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
     let (_, recording) = recorded(seed, dose, hops)?;
     let rows = from_pixels(&recording)?;
-    Ok(json!({ "species": rows.iter().map(|r| &r.0).collect::<Vec<_>>(), "alone": rows.iter().map(|r| r.1).collect::<Vec<_>>(),
-        "all": rows.iter().map(|r| r.2).collect::<Vec<_>>() }))
+    Ok(
+        json!({ "species": rows.iter().map(|r| &r.0).collect::<Vec<_>>(), "alone": rows.iter().map(|r| r.1).collect::<Vec<_>>(),
+        "all": rows.iter().map(|r| r.2).collect::<Vec<_>>() }),
+    )
 }
 
 fn recorded(seed: u64, dose: f64, hops: f64) -> Result<(Matter, Recording), Error> {

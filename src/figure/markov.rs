@@ -328,10 +328,25 @@ pub fn site_map(
         format!("{}, one a site", places.len()),
     )?;
     check("radius_px", radius_px, radius_px > 0.0 && radius_px < 1e4, "a positive number of pixels")?;
-    let mut map = Array2::<f32>::zeros(frame.data.dim());
-    let (rows, columns) = map.dim();
-    for (&(y, x), &p) in places.iter().zip(probability) {
+    for &p in probability {
         check("probability", p, (-1e-6..=1.0 + 1e-6).contains(&p), "from 0 to 1")?;
+    }
+    let map = discs(frame.data.dim(), places, probability, radius_px);
+    let nm = frame.calibration.known.then_some(frame.calibration.nm_per_px);
+    let left = Tile { nm_per_px: nm, ..Tile::new(frame.data.clone(), super::kinds::caption(frame)) };
+    let right =
+        Tile { range: (0.0, 1.0), bar: Some(""), ..Tile::new(map, format!("probability of {what} at each site")) };
+    let tiles = Tiles { tiles: vec![left, right], columns: 2, side: 330.0, colours: ColourMap::Grey, legend: vec![] };
+    Ok(Figure::tiles(
+        tiles,
+        format!("{}: probability of {what} at {} sites", super::kinds::caption(frame), places.len()),
+    ))
+}
+
+/// A disc at each place, as bright as it is probable.
+pub(super) fn discs((rows, columns): (usize, usize), places: &[(f64, f64)], p: &[f64], radius_px: f64) -> Array2<f32> {
+    let mut map = Array2::<f32>::zeros((rows, columns));
+    for (&(y, x), &p) in places.iter().zip(p) {
         let range =
             |c: f64, n: usize| (c - radius_px).max(0.0) as usize..((c + radius_px + 1.0).max(0.0) as usize).min(n);
         for r in range(y, rows) {
@@ -342,15 +357,7 @@ pub fn site_map(
             }
         }
     }
-    let nm = frame.calibration.known.then_some(frame.calibration.nm_per_px);
-    let left = Tile { nm_per_px: nm, ..Tile::new(frame.data.clone(), super::kinds::caption(frame)) };
-    let right =
-        Tile { range: (0.0, 1.0), bar: Some(""), ..Tile::new(map, format!("probability of {what} at each site")) };
-    let tiles = Tiles { tiles: vec![left, right], columns: 2, side: 330.0, colours: ColourMap::Grey, legend: vec![] };
-    Ok(Figure::tiles(
-        tiles,
-        format!("{}: probability of {what} at {} sites", super::kinds::caption(frame), places.len()),
-    ))
+    map
 }
 
 macro_rules! shown_as_text {

@@ -50,6 +50,7 @@ mod svg;
 mod theme;
 mod tiles;
 mod training;
+mod watched;
 
 pub use animation::Animation;
 pub use colours::ColourMap;

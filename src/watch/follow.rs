@@ -9,7 +9,9 @@ use crate::error::{Error, Result, check, setters};
 use crate::filter::{gaussian, robust};
 use crate::movie::{Drift, Frame, Jitter, MeasuredDrift, Movie};
 use crate::progress::{EARLIER, Progress, Reporter, stop_if_asked};
-use crate::simulate::{Around, Candidates, Imaging, Matter, Scan, Seen, SiteEvidence, Sites, gather, perfect_weights};
+use crate::simulate::{
+    Around, Candidates, Imaging, Matter, Scan, Seen, SiteEvidence, Sites, believed_places, gather, perfect_weights,
+};
 use ndarray::{Array2, s};
 use polars::prelude::{DataFrame, NamedFrom, Series};
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
@@ -33,6 +35,9 @@ pub struct Watch {
     /// Standard deviation of the window whose mean is the background, in periods: 0.8 by default.
     pub background_periods: f64,
 }
+
+/// How often probe, places and gains are fitted in turn.
+const TUNED: usize = 2;
 
 impl Default for Watch {
     fn default() -> Self {
@@ -96,7 +101,9 @@ impl Watch {
             rounds: self.rounds,
             found: registered.found,
             jitter_px: jitter.as_ref().map_or(0.0, |j| j.rms_px()),
+            believed: Array2::zeros((0, 0)),
         };
+        followed.believed = perfect_weights(&followed);
         if let Some(jitter) = jitter {
             let nm = jitter.rows_px() * followed.scan.imaging.nm_per_px;
             followed.scan.jitter_nm.slice_mut(s![.., ..size.0]).assign(&nm);
@@ -179,26 +186,30 @@ pub struct Followed {
     pub(super) rounds: usize,
     found: f64,
     jitter_px: f64,
+    /// Weight of each site (column) in each frame (row), as far as it is known.
+    pub(super) believed: Array2<f64>,
 }
 
 impl Followed {
-    /// Counts, gains of rows and the noise of the evidence, one from the other.
+    /// Counts, probe, places, gains of rows and the noise of the evidence, one after the other.
     fn measure(&mut self, found: &FoundColumns) -> Result<()> {
-        let weights = perfect_weights(self).row(0).to_vec();
-        let looks = looks(self.movie.len());
         // Columns as high as in the mean, of whose weights the brightest has the most.
-        let most = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let most = self.believed.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let height = found.bright_height / most;
         self.scan.imaging = self.scan.imaging.clone().with_counts_at_w(height);
         if found.faint_height > 0.0 {
             self.scan.imaging.z_power = self.power(found.faint_height / found.bright_height);
+            self.believed = perfect_weights(self);
         }
-        let weights_now = perfect_weights(self).row(0).to_vec();
         let mut pairs = vec![];
-        for &frame in &looks {
-            let (expected, values) = self.expected(frame, &self.places, &weights_now)?;
+        for frame in looks(self.movie.len()) {
+            let (expected, values) = self.believed_counts(frame)?;
             let part = |a: &Array2<f64>| a.slice(s![..self.size.0, ..self.size.1]).mapv(|v| v as f32);
-            pairs.push(counts_of(&part(&values), &part(&expected)));
+            let (gain, offset) = counts_of(&part(&values), &part(&expected));
+            // An empty pixel is no brighter than the darkest ones.
+            let mut sorted: Vec<f32> = self.movie.frame(frame)?.data.iter().copied().collect();
+            let (_, dark, _) = sorted.select_nth_unstable_by(values.len() / 1000, f32::total_cmp);
+            pairs.push((gain, offset.min(f64::from(*dark))));
         }
         let middle = |pick: fn(&(f64, f64)) -> f64| {
             let mut all: Vec<f32> = pairs.iter().map(|p| pick(p) as f32).collect();
@@ -206,9 +217,24 @@ impl Followed {
         };
         self.count = (middle(|p| p.0).max(f64::MIN_POSITIVE), middle(|p| p.1));
         self.scan.imaging = self.scan.imaging.clone().with_counts_at_w(height / self.count.0);
-        self.gains(&weights_now)?;
-        self.dispersion = self.noise(&looks, &weights_now)?;
+        self.tune()
+    }
+
+    /// Probe, places, gains and noise, fitted in turn beside what is believed to stand at the sites.
+    pub(super) fn tune(&mut self) -> Result<()> {
+        for _ in 0..TUNED {
+            self.shape()?;
+            self.settle()?;
+            self.gains()?;
+        }
+        self.dispersion = self.noise()?;
         Ok(())
+    }
+
+    /// Expected counts of a frame as it is believed to be, and those that there are.
+    fn believed_counts(&self, frame: usize) -> Result<(Array2<f64>, Array2<f64>)> {
+        let row = self.believed.row(frame);
+        self.expected(frame, &believed_places(self, row), &row.to_vec())
     }
 
     /// The power of the atomic number that makes the fainter column's height this part of the brighter one's.
@@ -228,18 +254,112 @@ impl Followed {
         powers.min_by(|p, q| off(p).total_cmp(&off(q))).unwrap_or(1.7)
     }
 
+    /// Probe and counts, each in turn changed so that a few frames are most probable: the mean of the frames has a wider one,
+    /// since it was moved by parts of pixels.
+    fn shape(&mut self) -> Result<()> {
+        let changes: [fn(&mut Imaging, f64); 4] = [
+            |i, by| i.probe_nm *= by,
+            |i, by| i.electrons_per_nm2 *= by,
+            |i, by| i.tail_fraction = (i.tail_fraction * by).clamp(0.0, 0.9),
+            |i, by| i.tail_nm *= by,
+        ];
+        let mut now = self.left(&self.scan.imaging)?;
+        for step in [0.06, 0.02] {
+            for change in changes {
+                for by in [1.0 + step, 1.0 / (1.0 + step)] {
+                    // On in the same direction as long as it helps.
+                    for _ in 0..8 {
+                        let mut other = self.scan.imaging.clone();
+                        change(&mut other, by);
+                        let left = self.left(&other)?;
+                        if left >= now {
+                            break;
+                        }
+                        (now, self.scan.imaging) = (left, other);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn left(&self, imaging: &Imaging) -> Result<f64> {
+        let mut other = self.clone();
+        other.scan.imaging = imaging.clone();
+        let of = |frame: usize| -> Result<f64> {
+            stop_if_asked("while fitting the probe")?;
+            let (expected, counts) = other.believed_counts(frame)?;
+            let part = s![..self.size.0, ..self.size.1];
+            let less_likely = |c: &f64, e: &f64| e - c * libm::log(*e);
+            Ok(counts.slice(part).iter().zip(expected.slice(part)).map(|(c, e)| less_likely(c, e)).sum())
+        };
+        Ok(looks(self.movie.len()).into_par_iter().map(of).collect::<Result<Vec<f64>>>()?.into_iter().sum())
+    }
+
+    /// Moves every frame, and every row along x, to where its likelihood is greatest: a step of Newton's method, rows with a
+    /// normal prior as wide as their jitter.
+    fn settle(&mut self) -> Result<()> {
+        let (h, w) = self.size;
+        let jitter_nm = self.jitter_px * self.scan.imaging.nm_per_px;
+        let step = 0.1 * self.scan.imaging.nm_per_px;
+        let of = |frame: usize| -> Result<([f64; 2], Vec<f64>)> {
+            stop_if_asked("while settling frames")?;
+            let weights = self.believed.row(frame).to_vec();
+            let places = believed_places(self, self.believed.row(frame));
+            let (expected, counts) = self.expected(frame, &places, &weights)?;
+            let slope = |dy: f64, dx: f64| -> Result<Array2<f64>> {
+                let moved = |by: f64| places.iter().map(|[y, x]| [y + by * dy, x + by * dx]).collect::<Vec<_>>();
+                let image = |by: f64| self.scan.expected_of(frame, &moved(by), &weights);
+                let (on, back) = (image(step)?, image(-step)?);
+                Ok((on - back) / (2.0 * step))
+            };
+            let (along_y, along_x) = (slope(1.0, 0.0)?, slope(0.0, 1.0)?);
+            // Of each row: the likelihood's slope and curvature.
+            let row = |slope: &Array2<f64>, r: usize| {
+                (0..w).fold((0.0, 0.0), |(d, i), c| {
+                    let (e, g) = (expected[[r, c]], slope[[r, c]]);
+                    (d + (counts[[r, c]] - e) * g / e, i + g * g / e)
+                })
+            };
+            let add = |sum: (f64, f64), one: (f64, f64)| (sum.0 + one.0, sum.1 + one.1);
+            let rows_x: Vec<(f64, f64)> = (0..h).map(|r| row(&along_x, r)).collect();
+            let x = rows_x.iter().copied().fold((0.0, 0.0), add);
+            let y = (0..h).map(|r| row(&along_y, r)).fold((0.0, 0.0), add);
+            let shift = [y, x].map(|(d, i)| if i > 0.0 { d / i } else { 0.0 });
+            let prior = 1.0 / (jitter_nm * jitter_nm).max(1e-12);
+            let jitter = |(r, (d, i)): (usize, &(f64, f64))| {
+                let now = self.scan.jitter_nm[[frame, r]];
+                now + (d - i * shift[1] - now * prior) / (i + prior)
+            };
+            Ok((shift, rows_x.iter().enumerate().map(jitter).collect()))
+        };
+        let all = (0..self.scan.frames()).into_par_iter().map(of).collect::<Result<Vec<_>>>()?;
+        let most = 0.5 * self.scan.imaging.nm_per_px;
+        for (frame, (shift, rows)) in all.into_iter().enumerate() {
+            for (to, by) in self.scan.drift_nm[frame].iter_mut().zip(shift) {
+                *to += by.clamp(-most, most);
+            }
+            if jitter_nm > 0.0 {
+                self.scan.jitter_nm.row_mut(frame).iter_mut().zip(rows).for_each(|(to, x)| *to = x);
+            }
+        }
+        Ok(())
+    }
+
     /// How bright each row is beside what is expected, its own noise taken into account.
-    fn gains(&mut self, weights: &[f64]) -> Result<()> {
+    fn gains(&mut self) -> Result<()> {
         let (h, w) = self.size;
         let row_of = |frame: usize| -> Result<Vec<f64>> {
             stop_if_asked("while measuring the gains of rows")?;
-            let (expected, counts) = self.expected(frame, &self.places, weights)?;
+            let (expected, counts) = self.believed_counts(frame)?;
             let sums = |a: &Array2<f64>, r: usize| a.slice(s![r, ..w]).sum();
             Ok((0..h).flat_map(|r| [sums(&counts, r), sums(&expected, r)]).collect())
         };
         let rows = (0..self.scan.frames()).into_par_iter().map(row_of).collect::<Result<Vec<_>>>()?;
-        let ratios: Vec<Vec<(f64, f64)>> =
-            rows.iter().map(|r| r.chunks_exact(2).map(|p| (p[0] / p[1].max(1e-9), 1.0 / p[1].max(1e-9))).collect()).collect();
+        let ratios: Vec<Vec<(f64, f64)>> = rows
+            .iter()
+            .map(|r| r.chunks_exact(2).map(|p| (p[0] / p[1].max(1e-9), 1.0 / p[1].max(1e-9))).collect())
+            .collect();
         let all = ratios.iter().flatten();
         let (mut spread, mut noise, mut n) = (0.0, 0.0, 0.0);
         for (ratio, variance) in all {
@@ -256,12 +376,12 @@ impl Followed {
     }
 
     /// Variance of what a column's image is matched with, at the sites, beside that of Poisson's counts.
-    fn noise(&self, looks: &[usize], weights: &[f64]) -> Result<f64> {
+    fn noise(&self) -> Result<f64> {
         let mut deviations = vec![];
-        for &frame in looks {
-            let (expected, counts) = self.expected(frame, &self.places, weights)?;
-            for place in &self.places {
-                let Some(pixels) = self.scan.column_pixels(frame, *place) else { continue };
+        for frame in looks(self.movie.len()) {
+            let (expected, counts) = self.believed_counts(frame)?;
+            for place in believed_places(self, self.believed.row(frame)) {
+                let Some(pixels) = self.scan.column_pixels(frame, place) else { continue };
                 let (mut sum, mut information) = (0.0, 0.0);
                 for (at, of_w) in pixels {
                     let e = expected[at].max(1e-9);
@@ -302,6 +422,33 @@ impl Followed {
         y >= 0.0 && x >= 0.0 && y <= self.size.0 as f64 - 1.0 && x <= self.size.1 as f64 - 1.0
     }
 
+    /// Number of frames.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // there is always a first
+    pub fn len(&self) -> usize {
+        self.scan.frames()
+    }
+
+    pub(crate) fn frame(&self, frame: usize) -> Result<Frame> {
+        self.movie.frame(frame)
+    }
+
+    /// From a column to the nearest other one, in pixels.
+    pub(crate) fn bond_px(&self) -> f64 {
+        let at = |s: usize| self.sites.at_nm[s];
+        let bond = (0..self.sites.len()).find_map(|s| self.sites.bonded(s).next().map(|n| (at(s), at(n))));
+        bond.map_or(5.0, |(a, b)| libm::hypot(a[0] - b[0], a[1] - b[1]) / self.scan.imaging.nm_per_px)
+    }
+
+    /// What the columns of each sublattice are: "W", "2S".
+    pub(crate) fn sublattices(&self) -> Vec<String> {
+        let name = |s: &crate::simulate::Sublattice| match s.per_column {
+            1 => crate::simulate::symbol_of(s.element).to_owned(),
+            n => format!("{n}{}", crate::simulate::symbol_of(s.element)),
+        };
+        self.matter.crystal.sublattices.iter().map(name).collect()
+    }
+
     /// Every site that a frame shows: `site` u32, `sublattice` u8, `y_px`, `x_px` f32, and whether it is still `lattice`.
     ///
     /// # Errors
@@ -314,10 +461,12 @@ impl Followed {
             shown.len(),
             vec![
                 Series::new("site".into(), shown.iter().map(|&s| s as u32).collect::<Vec<_>>()).into(),
-                Series::new("sublattice".into(), shown.iter().map(|&s| self.sites.sublattice[s]).collect::<Vec<_>>()).into(),
+                Series::new("sublattice".into(), shown.iter().map(|&s| self.sites.sublattice[s]).collect::<Vec<_>>())
+                    .into(),
                 Series::new("y_px".into(), at(0)).into(),
                 Series::new("x_px".into(), at(1)).into(),
-                Series::new("lattice".into(), shown.iter().map(|&s| self.lattice[[frame, s]]).collect::<Vec<_>>()).into(),
+                Series::new("lattice".into(), shown.iter().map(|&s| self.lattice[[frame, s]]).collect::<Vec<_>>())
+                    .into(),
             ],
         )?)
     }
@@ -379,9 +528,10 @@ impl Seen for Followed {
         let mut counts = Array2::zeros(expected.dim());
         let (gain, offset) = self.count;
         counts.slice_mut(s![..h, ..w]).assign(&data.mapv(|v| (f64::from(v) - offset) / gain));
+        let least = self.least();
         let rest = (&counts - &expected).slice(s![..h, ..w]).mapv(|v| v as f32);
         let background = gaussian(rest.view(), self.smooth_px);
-        expected.slice_mut(s![..h, ..w]).zip_mut_with(&background, |e, b| *e = (*e + f64::from(*b)).max(0.02));
+        expected.slice_mut(s![..h, ..w]).zip_mut_with(&background, |e, b| *e = (*e + f64::from(*b)).max(least));
         counts.mapv_inplace(|c| c.max(0.0));
         Ok((expected, counts))
     }
@@ -395,6 +545,11 @@ impl Seen for Followed {
 
     fn dispersion(&self) -> f64 {
         self.dispersion
+    }
+
+    /// A fiftieth of what a column of W has: what is estimated is never so sure of darkness that one count proves it wrong.
+    fn least(&self) -> f64 {
+        (0.02 * self.scan.imaging.counts_at_w()).max(1e-3)
     }
 }
 

@@ -40,7 +40,12 @@ impl Model {
     /// If the crystal's hosts are mobile themselves (graphene), its columns have fewer than two atoms, or a rate is out of
     /// range.
     pub fn of(matter: &Matter, s_per_frame: f64) -> Result<Model> {
-        check("s_per_frame", s_per_frame, s_per_frame > 0.0 && s_per_frame.is_finite(), "a positive number of seconds")?;
+        check(
+            "s_per_frame",
+            s_per_frame,
+            s_per_frame > 0.0 && s_per_frame.is_finite(),
+            "a positive number of seconds",
+        )?;
         let crystal = &matter.crystal;
         let host = crystal.sublattices.iter().find(|s| s.dopant.is_some() && !s.mobile);
         let column = crystal.sublattices.iter().find(|s| s.mobile && s.per_column == 2);

@@ -3,7 +3,7 @@
 use super::follow::Followed;
 use super::model::{Model, Stands};
 use super::watched::{Part, Watched};
-use crate::error::{Result, check};
+use crate::error::{Error, Result};
 use crate::progress::{EARLIER, Progress, Reporter, stop_if_asked};
 use crate::simulate::{Around, SiteEvidence};
 use ndarray::{Array1, Array2, Array3, Axis, s};
@@ -12,15 +12,19 @@ use ndarray::{Array1, Array2, Array3, Axis, s};
 const PRIOR_SITES: f64 = 50.0;
 
 pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
+    let mut followed = followed.clone();
     let steps = 2 * followed.rounds;
     let mut progress = Reporter::new("reading sites", "passes");
     let mut model = model.clone();
-    let mut around = followed.weights();
-    let mut parts: Option<(Part, Part)> = None;
+    let mut parts = None;
     for round in 0..followed.rounds {
         let doing = || format!("after {round} of {} rounds", followed.rounds);
         stop_if_asked("").map_err(|e| e.while_doing(doing, EARLIER))?;
-        let evidence = at(followed, &model.host_kinds, &around)?;
+        if round > 0 {
+            // What was taken for noise before defects were known is none.
+            followed.tune()?;
+        }
+        let evidence = at(&followed, &model.host_kinds)?;
         let posterior = model.hosts.posterior(&evidence.log_ratio)?;
         if model.learns_fractions {
             let learnt = fractions(&posterior, &evidence.shown, model.hosts.start.as_slice().unwrap_or(&[]));
@@ -28,8 +32,8 @@ pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
         }
         let hosts = Part::new(evidence, posterior, &model.host_kinds, model.hosts.start.to_vec());
         progress.update(2 * round + 1, steps, "");
-        believe(followed, &mut around, &hosts);
-        let evidence = at(followed, &model.column_kinds, &around)?;
+        believe(&mut followed, &hosts);
+        let evidence = at(&followed, &model.column_kinds)?;
         let vacancies = model.columns.find(&evidence.log_ratio, &evidence.neighbours)?;
         let posterior = model.columns.posterior_of(&vacancies, evidence.log_ratio.dim());
         let all = [&[1.0 - model.columns.start.iter().sum::<f64>()][..], &model.columns.start].concat();
@@ -38,25 +42,25 @@ pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
         let mut columns = Part::new(evidence, posterior, &model.column_kinds, start);
         columns.vacancies = vacancies;
         progress.update(2 * round + 2, steps, "");
-        believe(followed, &mut around, &columns);
+        believe(&mut followed, &columns);
         parts = Some((hosts, columns));
     }
-    check("rounds", followed.rounds, parts.is_some(), "at least 1")?;
-    let (hosts, columns) = parts.unwrap_or_else(|| unreachable!("a round has been read"));
-    Ok(Watched::new(followed, hosts, columns, model))
+    let (hosts, columns) = parts.ok_or_else(|| Error::data("a movie is read in at least one round"))?;
+    Ok(Watched::new(&followed, hosts, columns, model))
 }
 
-fn at(followed: &Followed, kinds: &[Stands], around: &Array2<f64>) -> Result<SiteEvidence> {
+fn at(followed: &Followed, kinds: &[Stands]) -> Result<SiteEvidence> {
     let candidates: Vec<(&str, [u8; 3])> = kinds.iter().map(|k| (k.0.as_str(), k.1)).collect();
-    followed.evidence(&candidates, Around::Believed(around.view()))
+    followed.evidence(&candidates, Around::Believed(followed.believed.view()))
 }
 
 /// Puts what is believed of some sites into the weights of all.
-fn believe(followed: &Followed, weights: &mut Array2<f64>, part: &Part) {
+fn believe(followed: &mut Followed, part: &Part) {
     let of: Vec<f64> = part.kinds.iter().map(|k| followed.scan.imaging.weight(k.1)).collect();
-    for t in 0..weights.nrows() {
+    for t in 0..followed.believed.nrows() {
         for (i, &site) in part.evidence.sites.iter().enumerate() {
-            weights[[t, site as usize]] = of.iter().enumerate().map(|(k, w)| part.posterior[[t, i, k]] * w).sum();
+            let mean = of.iter().enumerate().map(|(k, w)| part.posterior[[t, i, k]] * w).sum();
+            followed.believed[[t, site as usize]] = mean;
         }
     }
 }

@@ -198,9 +198,8 @@ impl Matches<'_> {
     /// Part of the sites inside the image that have a column.
     fn score(&self, affine: &Affine, (h, w): (usize, usize)) -> f64 {
         let margin = self.near_px;
-        let inside = |[y, x]: [f64; 2]| {
-            y > margin && x > margin && y < h as f64 - 1.0 - margin && x < w as f64 - 1.0 - margin
-        };
+        let inside =
+            |[y, x]: [f64; 2]| y > margin && x > margin && y < h as f64 - 1.0 - margin && x < w as f64 - 1.0 - margin;
         let (mut all, mut hit) = (0.0, 0.0);
         for s in 0..self.sites.len() {
             let at = affine.px(self.sites.at_nm[s]);

@@ -2,6 +2,7 @@
 
 use super::follow::Followed;
 use super::model::{Model, Stands};
+use crate::detect::Labels;
 use crate::error::{Result, check};
 use crate::markov::Vacancy;
 use crate::simulate::SiteEvidence;
@@ -33,6 +34,17 @@ impl Part {
         let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         libm::exp(log[kind] - most) / log.iter().map(|l| libm::exp(l - most)).sum::<f64>()
     }
+}
+
+/// One site in one frame.
+pub(crate) struct SiteRead {
+    /// `(y, x)` in pixels.
+    pub at: (f64, f64),
+    /// Probabilities that it is not perfect: by all frames, and by this one.
+    pub together: f64,
+    pub alone: f64,
+    /// What most probably stands there, as a number of [`Watched::species`].
+    pub called: Option<usize>,
 }
 
 /// A movie read in space and time: the probability of every species at every site in every frame.
@@ -73,7 +85,9 @@ impl Watched {
         let mut rows: Vec<(u32, u32, &str, f32, f32, [f64; 2])> = vec![];
         for frame in 0..self.hosts.posterior.dim().0 {
             for part in [&self.hosts, &self.columns] {
-                for (i, &site) in part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
+                for (i, &site) in
+                    part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]])
+                {
                     for kind in 1..part.kinds.len() {
                         let p = part.posterior[[frame, i, kind]];
                         if p > least {
@@ -128,19 +142,40 @@ impl Watched {
         [&self.hosts, &self.columns].map(|part| (&part.evidence, &part.posterior))
     }
 
-    /// Where the sites of a frame are that it shows, `(y, x)` in pixels, and the probability that they are not perfect.
-    pub(crate) fn map(&self, frame: usize) -> Result<(Vec<(f64, f64)>, Vec<f64>)> {
+    /// Names of what is not perfect, hosts' first.
+    pub(crate) fn species(&self) -> Vec<&str> {
+        [&self.hosts, &self.columns].iter().flat_map(|part| part.kinds[1..].iter().map(|k| k.0.as_str())).collect()
+    }
+
+    /// What is known of every site that a frame shows.
+    pub(crate) fn sites_of(&self, frame: usize) -> Result<Vec<SiteRead>> {
         let frames = self.hosts.posterior.dim().0;
         check("frame", frame, frame < frames, format!("below {frames}"))?;
-        let (mut places, mut probabilities) = (vec![], vec![]);
+        let mut sites = vec![];
+        let mut first = 0;
         for part in [&self.hosts, &self.columns] {
             for (i, &site) in part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
                 let [y, x] = self.followed.px(frame, site as usize);
-                places.push((y, x));
-                probabilities.push((1.0 - part.posterior[[frame, i, 0]]).clamp(0.0, 1.0));
+                let called = (1..part.kinds.len()).find(|&k| part.posterior[[frame, i, k]] > 0.5);
+                sites.push(SiteRead {
+                    at: (y, x),
+                    together: (1.0 - part.posterior[[frame, i, 0]]).clamp(0.0, 1.0),
+                    alone: 1.0 - part.alone(frame, i, 0),
+                    called: called.map(|k| first + k - 1),
+                });
             }
+            first += part.kinds.len() - 1;
         }
-        Ok((places, probabilities))
+        Ok(sites)
+    }
+
+    /// Labels of a frame for a detector to be trained on: what all frames together say of it, with the sign that each species
+    /// has. Frames that are too starved for labels of their own get the movie's.
+    ///
+    /// # Errors
+    /// If there is no such frame, nothing stands out in it, or it shows no lattice.
+    pub fn labels(&self, frame: usize) -> Result<Labels> {
+        Labels::from_truth(&self.followed.frame(frame)?, &self.table)
     }
 
     /// How many of each species a frame has on average, and of how many that is wrong: by its own probabilities, and by
@@ -152,7 +187,9 @@ impl Watched {
             for kind in 1..part.kinds.len() {
                 let (mut n, mut wrong, mut alone) = (0.0, 0.0, 0.0);
                 for (frame, of_frame) in part.posterior.axis_iter(Axis(0)).enumerate() {
-                    for (i, p) in of_frame.slice(s![.., kind]).indexed_iter().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
+                    for (i, p) in
+                        of_frame.slice(s![.., kind]).indexed_iter().filter(|(i, _)| part.evidence.shown[[frame, *i]])
+                    {
                         if *p > 0.5 {
                             (n, wrong) = (n + 1.0, wrong + 1.0 - p);
                         }

@@ -72,6 +72,10 @@ pub(crate) trait Seen: Sync {
     fn shows(&self, _frame: usize, _site: usize) -> bool {
         true
     }
+    /// Least counts that are expected anywhere.
+    fn least(&self) -> f64 {
+        0.0
+    }
     /// Variance of the counts, as a multiple of Poisson's.
     fn dispersion(&self) -> f64 {
         1.0
@@ -140,6 +144,16 @@ fn believed_specimen(seen: &dyn Seen, weights: ArrayView1<f64>) -> Specimen {
     specimen
 }
 
+/// Where every site is if this stands at it, its neighbours pushed.
+pub(crate) fn believed_places(seen: &dyn Seen, weights: ArrayView1<f64>) -> Vec<[f64; 2]> {
+    moved(seen, &believed_specimen(seen, weights))
+}
+
+fn moved(seen: &dyn Seen, specimen: &Specimen) -> Vec<[f64; 2]> {
+    let by = seen.matter().relaxation.displacements(seen.sites(), specimen);
+    seen.places().iter().zip(by).map(|([y, x], [dy, dx])| [y + dy, x + dx]).collect()
+}
+
 /// The evidence where each candidate pulls its neighbours along.
 fn evidence_pulled(
     seen: &dyn Seen,
@@ -150,8 +164,7 @@ fn evidence_pulled(
     let (scan, all, matter) = (seen.scan(), seen.sites(), seen.matter());
     let imaging = &scan.imaging;
     let believed = believed_specimen(seen, weights);
-    let moved = matter.relaxation.displacements(all, &believed);
-    let places: Vec<[f64; 2]> = seen.places().iter().zip(moved).map(|([y, x], [dy, dx])| [y + dy, x + dx]).collect();
+    let places = moved(seen, &believed);
     let weights = weights.to_vec();
     let (expected, counts) = seen.expected(frame, &places, &weights)?;
     let view = View { expected, scan, probe: imaging.probe() };
@@ -168,7 +181,7 @@ fn evidence_pulled(
         let may: Vec<Stand> = candidates.iter().map(|c| stands(c.1)).collect();
         let now = Stand { weight: weights[s], push: push(believed.occupant(s)) };
         let at = (frame, s, places[s]);
-        if let Some(found) = log_ratios(&view, &counts, (all, &slopes), at, now, &may) {
+        if let Some(found) = log_ratios(&view, &counts, (all, &slopes), at, (now, &may), seen.least()) {
             log.row_mut(i).iter_mut().zip(found).for_each(|(to, l)| *to = l);
             shown[i] = true;
         }

@@ -7,8 +7,8 @@ mod options;
 mod pull;
 mod site;
 
-pub(crate) use evidence::{Seen, gather, perfect_weights};
 pub use evidence::{Around, Candidates, SiteEvidence};
+pub(crate) use evidence::{Seen, believed_places, gather, perfect_weights};
 pub use found::{DetectionLimit, LimitCurve, SpeciesLimit};
 pub use options::{LimitOptions, SiteKind, Substitute};
 

@@ -55,14 +55,14 @@ pub(super) struct Stand {
 }
 
 /// How much more probable counts are with each of the candidates at a site than with the first, as logarithms, each with
-/// its neighbours where it pushes them; `now` is what is in `expected`. None where the frame does not show the site.
+/// its neighbours where it pushes them; `now` is what is in `expected`, and nowhere are fewer than `least`. None where the frame does not show the site.
 pub(super) fn log_ratios(
     view: &View,
     counts: &Array2<f64>,
     (sites, slopes): (&Sites, &[Option<Slope>]),
     (frame, site, place): (usize, usize, [f64; 2]),
-    now: Stand,
-    candidates: &[Stand],
+    (now, candidates): (Stand, &[Stand]),
+    least: f64,
 ) -> Option<Vec<f64>> {
     let own = view.own(frame, place)?;
     let n = view.scan.imaging.size_px;
@@ -102,9 +102,9 @@ pub(super) fn log_ratios(
     for (i, part) in parts.iter().enumerate().filter(|(_, p)| **p != [0.0; 3]) {
         let at = [top + i / width, left + i % width];
         let of = |c: &[f64; 3]| c.iter().zip(part).map(|(c, p)| c * p).sum::<f64>();
-        let first = (view.expected[at] + of(&back)).max(1e-9);
+        let first = (view.expected[at] + of(&back)).max(least.max(1e-9));
         for (log, c) in logs.iter_mut().zip(&changes).skip(1) {
-            let change = of(c);
+            let change = of(c).max(least - first);
             // An empty place without dark counts must not make a count impossible.
             let x = f64::max(change / first, 1e-6 - 1.0);
             let ln = if x.abs() < 0.003 { x * (1.0 - x * (0.5 - x / 3.0)) } else { libm::log1p(x) };

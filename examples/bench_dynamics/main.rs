@@ -3,6 +3,7 @@
 //! `link FOLDER` and `hmm FOLDER` read what the peers wrote, `movie SEED DOSE HOPS` measures detection in space and time on
 //! one simulated movie, `tracks SEED SETS FOLDER` classification by tracks. The last line that each prints is JSON.
 
+mod back;
 mod hmm;
 mod link;
 mod movie;
@@ -23,6 +24,7 @@ fn main() -> Result<(), Error> {
         "hmm" => hmm::hmm(Path::new(text(1)))?,
         "movie" => movie::movie(number(1)? as u64, number(2)?, number(3)?)?,
         "watch" => movie::watch(number(1)? as u64, number(2)?, number(3)?)?,
+        "back" => back::back(number(1)? as u64, number(2)?)?,
         "tracks" => tracks::tracks(number(1)? as u64, number(2)? as u64, Path::new(text(3)))?,
         "physics" => physics::physics(number(1)? as u64, number(2)? as u64)?,
         _ => return Err(Error::Data("say link, hmm, movie, tracks or physics, with what they need".into())),

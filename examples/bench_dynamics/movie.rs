@@ -116,7 +116,7 @@ pub fn watch(seed: u64, dose: f64, hops: f64) -> Result<Value, Error> {
     )
 }
 
-fn recorded(seed: u64, dose: f64, hops: f64) -> Result<(Matter, Recording), Error> {
+pub fn recorded(seed: u64, dose: f64, hops: f64) -> Result<(Matter, Recording), Error> {
     let matter = matter(hops);
     let imaging = Imaging::as_recorded().with_size_px(256).with_s_per_frame(5.0).with_counts_at_w(dose);
     let recording =

@@ -98,15 +98,13 @@ impl Sites {
     }
 }
 
-/// The columns of a labelled frame and what they look like, in pixels of the frame itself.
+/// The brightest columns of a labelled frame and what they look like, in pixels of the frame itself.
 pub(crate) struct FoundColumns {
-    /// Where they are, `[y, x]`.
+    /// Where the brightest are, `[y, x]`.
     pub bright: Vec<[f64; 2]>,
-    pub faint: Vec<[f64; 2]>,
     pub basis_px: [[f64; 2]; 2],
-    /// Medians, in the frame's units; 0 where there is none.
+    /// Their median, in the frame's units.
     pub bright_height: f64,
-    pub faint_height: f64,
     /// A Gaussian core, and a tail that has `tail` of the height.
     pub core_px: f64,
     pub tail_px: f64,
@@ -119,19 +117,12 @@ impl FoundColumns {
         let found = Sites::find(labels)?;
         let by = labels.bin as f64;
         let full = |v: f32| (f64::from(v) + 0.5) * by - 0.5;
-        let of = |kind: Kind| {
-            let these = || found.sites.iter().filter(move |s| s.kind == kind);
-            let mut heights: Vec<f32> = these().map(|s| s.height).collect();
-            let height = if heights.is_empty() { 0.0 } else { f64::from(median(&mut heights)) };
-            (these().map(|s| [full(s.at.0), full(s.at.1)]).collect::<Vec<_>>(), height)
-        };
-        let ((bright, bright_height), (faint, faint_height)) = (of(Kind::Bright), of(Kind::Faint));
+        let bright: Vec<&Site> = found.sites.iter().filter(|s| s.kind == Kind::Bright).collect();
+        let height = median(&mut bright.iter().map(|s| s.height).collect::<Vec<_>>());
         Some(FoundColumns {
-            bright,
-            faint,
+            bright: bright.iter().map(|s| [full(s.at.0), full(s.at.1)]).collect(),
             basis_px: labels.lattice.basis_px,
-            bright_height,
-            faint_height,
+            bright_height: f64::from(height),
             core_px: by * f64::from(found.shape.core_px),
             tail_px: by * f64::from(found.shape.tail_px),
             tail: f64::from(found.shape.tail),

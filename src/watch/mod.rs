@@ -16,11 +16,14 @@
 //! ```
 
 mod follow;
+mod followed;
 mod model;
 mod read;
 mod register;
+mod tune;
 mod watched;
 
-pub use follow::{Followed, Watch};
+pub use follow::Watch;
+pub use followed::Followed;
 pub use model::Model;
 pub use watched::Watched;

@@ -1,6 +1,6 @@
 //! Hosts and columns read in turn, each beside what is believed of the other.
 
-use super::follow::Followed;
+use super::followed::Followed;
 use super::model::{Model, Stands};
 use super::watched::{Part, Watched};
 use crate::error::{Error, Result};

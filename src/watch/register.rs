@@ -2,14 +2,15 @@
 
 use crate::detect::FoundColumns;
 use crate::error::{Error, Result};
+use crate::filter::gaussian;
 use crate::linear::solve;
 use crate::simulate::{Crystal, Sites};
 use ndarray::{Array2, array};
 use std::collections::HashMap;
 
-/// A site counts as found if a column of its kind is nearer than this, in parts of a bond.
+/// A site counts as found if a bright column is nearer than this, in parts of a bond.
 const NEAR: f64 = 0.4;
-/// Less than this part of the sites with a column is not this crystal: one sublattice of two makes a half.
+/// Less than this part of the brightest sites with a column is not this crystal: one sublattice of two makes a half.
 const LEAST_FOUND: f64 = 0.7;
 /// How far columns around a site say how the lattice is bent there, in periods (standard deviation), and how many columns
 /// it takes to believe them by half.
@@ -23,8 +24,10 @@ pub(super) struct Registered {
     /// Where each is, `[y, x]` in pixels.
     pub at_px: Vec<[f64; 2]>,
     pub nm_per_px: f64,
-    /// Part of the sites inside the image at which a column of the right kind was found.
+    /// Part of the brightest columns' sites inside the image at which such a column was found.
     pub found: f64,
+    /// Height of the fainter columns as a part of the brightest, where the crystal has such.
+    pub ratio: Option<f64>,
 }
 
 /// Nanometres to pixels: a matrix, and where the crystal's origin is.
@@ -65,61 +68,95 @@ impl Grid {
     }
 }
 
-/// Lays the crystal over the columns of an image of this size; sites reach `margin_px` beyond it. Which way the crystal
-/// is turned, and which column is which, is what fits best.
+/// One way to lay the crystal over the image.
+struct Way {
+    crystal: Crystal,
+    affine: Affine,
+    found: f64,
+    /// Mean intensity at the brightest columns' sites, and mean, error and number at the others'.
+    bright: f64,
+    faint: (f64, f64, usize),
+}
+
+/// Lays the crystal over the columns of an image; sites reach `margin_px` beyond it. The brightest columns say where it
+/// is; which way it is turned is what makes the places of its fainter columns brightest.
 pub(super) fn register(
+    image: &Array2<f32>,
     found: &FoundColumns,
     crystal: &Crystal,
-    size: (usize, usize),
     margin_px: f64,
 ) -> Result<Registered> {
+    let size = image.dim();
     let [a, b] = found.basis_px;
     let nm_per_px = libm::sqrt(crystal.cell_nm2() / libm::fabs(a[0] * b[1] - a[1] * b[0]));
     let middle = [(size.0 as f64 - 1.0) / 2.0, (size.1 as f64 - 1.0) / 2.0];
-    let brightest = brightest(crystal);
-    let mut best: Option<(f64, Crystal, Affine)> = None;
     let side_nm = size.0.min(size.1) as f64 * nm_per_px * 0.8;
+    let soft = gaussian(image.view(), (0.25 * found.core_px).max(0.5) as f32);
+    let from_middle = |p: &&[f64; 2]| libm::hypot(p[0] - middle[0], p[1] - middle[1]);
+    let start = found.bright.iter().min_by(|p, q| from_middle(p).total_cmp(&from_middle(q))).copied();
+    let mut ways: Vec<Way> = vec![];
     for (first, next) in directions([a, b]) {
         let turned = crystal.clone().with_rotation_deg(libm::atan2(first[0], first[1]).to_degrees());
         let sites = turned.sites(side_nm)?;
-        let Some(affine) = lattice_affine(&turned, (first, next)) else { continue };
-        // The brightest column nearest to the middle stands on a site of its sublattice.
-        let from_middle = |p: &&[f64; 2]| libm::hypot(p[0] - middle[0], p[1] - middle[1]);
-        let Some(&start) = found.bright.iter().min_by(|p, q| from_middle(p).total_cmp(&from_middle(q))) else { break };
-        for &kind in &brightest {
+        let (Some(straight), Some(start)) = (lattice_affine(&turned, (first, next)), start) else { continue };
+        let matches = Matches::of(found, &sites, crystal, nm_per_px);
+        for &kind in &matches.brightest {
+            // The brightest column nearest to the middle stands on a site of its sublattice.
             let near_origin = |s: &usize| libm::hypot(sites.at_nm[*s][0], sites.at_nm[*s][1]);
             let of_kind = (0..sites.len()).filter(|&s| usize::from(sites.sublattice[s]) == kind);
             let Some(s) = of_kind.min_by(|s, t| near_origin(s).total_cmp(&near_origin(t))) else { continue };
-            let mut affine = affine;
-            let off = affine.px(sites.at_nm[s]);
-            affine.origin = [start[0] - off[0], start[1] - off[1]];
-            let matches = Matches::of(found, &sites, crystal, nm_per_px);
+            let off = straight.px(sites.at_nm[s]);
+            let mut affine = Affine { origin: [start[0] - off[0], start[1] - off[1]], ..straight };
             for _ in 0..4 {
                 affine = matches.refined(&affine).unwrap_or(affine);
             }
-            let score = matches.score(&affine, size);
-            // Turned by a symmetry of the crystal it is the same crystal: the first is kept.
-            if best.as_ref().is_none_or(|b| score > b.0 + 0.01) {
-                best = Some((score, turned.clone(), affine));
-            }
+            let (bright, faint) = matches.brightness(&affine, &soft);
+            ways.push(Way { crystal: turned.clone(), affine, found: matches.score(&affine, size), bright, faint });
         }
     }
-    let (score, turned, affine) = best.filter(|b| b.0 > LEAST_FOUND).ok_or_else(|| {
+    let wrong = || {
         Error::data(format!(
-            "the columns of the movie are not those of {}: is it the right crystal (with_matter), and is its lattice clear \
-             in the mean of the frames?",
+            "the columns of the movie are not those of {}: is it the right crystal (with_matter), and is its lattice clear in \
+             the mean of the frames?",
             crystal.name
         ))
-    })?;
+    };
+    ways.retain(|way| way.found > LEAST_FOUND);
+    // Turned by a symmetry of the crystal it is the same crystal: the one that is turned least is kept.
+    let most = ways.iter().map(|w| w.found).fold(0.0, f64::max);
+    ways.retain(|way| way.found > most - 0.02);
+    let highest = ways.iter().map(|w| w.faint.0).fold(f64::MIN, f64::max);
+    let lowest = ways.iter().map(|w| w.faint.0).fold(f64::MAX, f64::min);
+    let near = |way: &&Way| way.faint.0 >= highest - way.faint.1;
+    let turn = |way: &&Way| libm::fabs(way.crystal.rotation_deg);
+    let best = ways.iter().filter(near).min_by(|v, w| turn(v).total_cmp(&turn(w))).ok_or_else(wrong)?;
+    let Way { crystal: turned, affine, found: score, bright, faint } = best;
+    let mut ratio = None;
+    if faint.2 > 0 {
+        if highest - lowest < 5.0 * faint.1 {
+            return Err(Error::data(format!(
+                "which way {} is turned cannot be told: the fainter columns do not show in the mean of the frames. Take more \
+                 frames into it (with_mean_frames)",
+                crystal.name
+            )));
+        }
+        let of = ((highest - lowest) / (bright - lowest).max(1e-12)).clamp(0.0, 10.0);
+        let weights = weights(crystal);
+        let usual = weights.iter().copied().fold(f64::MAX, f64::min) / weights.iter().copied().fold(0.0, f64::max);
+        if !(0.4..2.5).contains(&(of / usual)) {
+            return Err(wrong());
+        }
+        ratio = Some(of);
+    }
     let longest = size.0.max(size.1) as f64 + 2.0 * margin_px;
     let sites = turned.sites(1.05 * longest * nm_per_px)?;
     let matches = Matches::of(found, &sites, crystal, nm_per_px);
-    let mut affine = affine;
+    let mut affine = *affine;
     for _ in 0..4 {
         affine = matches.refined(&affine).unwrap_or(affine);
     }
     let at_px = matches.bent(&affine);
-    Ok(Registered { crystal: turned, sites, at_px, nm_per_px, found: score })
+    Ok(Registered { crystal: turned.clone(), sites, at_px, nm_per_px, found: *score, ratio })
 }
 
 /// Sublattices whose columns may be the brightest: within a third of the highest weight.
@@ -172,8 +209,9 @@ fn lattice_affine(turned: &Crystal, (first, next): ([f64; 2], [f64; 2])) -> Opti
 /// Columns of an image beside the sites of a crystal.
 struct Matches<'a> {
     sites: &'a Sites,
-    /// Of each sublattice the columns that may be its.
-    grids: Vec<Grid>,
+    /// Sublattices of the brightest columns, and those columns of the image.
+    brightest: Vec<usize>,
+    grid: Grid,
     near_px: f64,
     period_px: f64,
 }
@@ -185,17 +223,38 @@ impl Matches<'_> {
             libm::hypot(sites.at_nm[s][0] - sites.at_nm[n][0], sites.at_nm[s][1] - sites.at_nm[n][1])
         };
         let near_px = NEAR * bond.map_or(crystal.period_nm() / 1.8, length) / nm_per_px;
-        let bright = brightest(crystal);
-        let columns = |i: usize| if bright.contains(&i) { &found.bright } else { &found.faint };
-        let grids = (0..crystal.sublattices.len()).map(|i| Grid::new(columns(i), near_px)).collect();
-        Matches { sites, grids, near_px, period_px: crystal.period_nm() / nm_per_px }
+        let grid = Grid::new(&found.bright, near_px);
+        Matches { sites, brightest: brightest(crystal), grid, near_px, period_px: crystal.period_nm() / nm_per_px }
     }
 
+    /// The column at a site of the brightest kind; none at others, whose columns the noise may hide or make.
     fn column(&self, site: usize, at: [f64; 2]) -> Option<[f64; 2]> {
-        self.grids[usize::from(self.sites.sublattice[site])].nearest(at)
+        self.grid.nearest(at).filter(|_| self.is_bright(site))
     }
 
-    /// Part of the sites inside the image that have a column.
+    fn is_bright(&self, site: usize) -> bool {
+        self.brightest.contains(&usize::from(self.sites.sublattice[site]))
+    }
+
+    /// Mean intensity at the brightest columns' sites; mean, its error, and number of the others.
+    fn brightness(&self, affine: &Affine, image: &Array2<f32>) -> (f64, (f64, f64, usize)) {
+        let (mut bright, mut faint) = (vec![], vec![]);
+        for s in 0..self.sites.len() {
+            let [y, x] = affine.px(self.sites.at_nm[s]).map(libm::round);
+            if y < 0.0 || x < 0.0 {
+                continue;
+            }
+            if let Some(v) = image.get((y as usize, x as usize)) {
+                if self.is_bright(s) { &mut bright } else { &mut faint }.push(f64::from(*v));
+            }
+        }
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+        let of = mean(&faint);
+        let variance = faint.iter().map(|v| (v - of).powi(2)).sum::<f64>() / faint.len().max(1) as f64;
+        (mean(&bright), (of, libm::sqrt(variance / faint.len().max(1) as f64), faint.len()))
+    }
+
+    /// Part of the brightest columns' sites inside the image that have one.
     fn score(&self, affine: &Affine, (h, w): (usize, usize)) -> f64 {
         let margin = self.near_px;
         let inside =
@@ -203,7 +262,7 @@ impl Matches<'_> {
         let (mut all, mut hit) = (0.0, 0.0);
         for s in 0..self.sites.len() {
             let at = affine.px(self.sites.at_nm[s]);
-            if inside(at) {
+            if inside(at) && self.is_bright(s) {
                 all += 1.0;
                 hit += f64::from(u8::from(self.column(s, at).is_some()));
             }

@@ -1,6 +1,6 @@
 //! What stood at every site in every frame.
 
-use super::follow::Followed;
+use super::followed::Followed;
 use super::model::{Model, Stands};
 use crate::detect::Labels;
 use crate::error::{Result, check};
@@ -34,6 +34,16 @@ impl Part {
         let most = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         libm::exp(log[kind] - most) / log.iter().map(|l| libm::exp(l - most)).sum::<f64>()
     }
+}
+
+/// A row of the table.
+struct Row<'a> {
+    frame: u32,
+    site: u32,
+    species: &'a str,
+    probability: f32,
+    alone: f32,
+    at: [f64; 2],
 }
 
 /// One site in one frame.
@@ -82,7 +92,7 @@ impl Watched {
         check("least", least, least > 0.0 && least < 1.0, "a probability between 0 and 1")?;
         let calibration = self.followed.movie.calibration();
         let nm = self.followed.scan.imaging.nm_per_px;
-        let mut rows: Vec<(u32, u32, &str, f32, f32, [f64; 2])> = vec![];
+        let mut rows: Vec<Row> = vec![];
         for frame in 0..self.hosts.posterior.dim().0 {
             for part in [&self.hosts, &self.columns] {
                 for (i, &site) in
@@ -91,25 +101,30 @@ impl Watched {
                     for kind in 1..part.kinds.len() {
                         let p = part.posterior[[frame, i, kind]];
                         if p > least {
-                            let at = self.followed.px(frame, site as usize);
-                            let alone = part.alone(frame, i, kind) as f32;
-                            rows.push((frame as u32, site, &part.kinds[kind].0, p as f32, alone, at));
+                            rows.push(Row {
+                                frame: frame as u32,
+                                site,
+                                species: &part.kinds[kind].0,
+                                probability: p as f32,
+                                alone: part.alone(frame, i, kind) as f32,
+                                at: self.followed.px(frame, site as usize),
+                            });
                         }
                     }
                 }
             }
         }
-        let place = |axis: usize, by: f64| rows.iter().map(|r| (by * r.5[axis]) as f32).collect::<Vec<_>>();
-        let time: Vec<f64> = rows.iter().map(|r| calibration.time_s(r.0)).collect();
+        let place = |axis: usize, by: f64| rows.iter().map(|r| (by * r.at[axis]) as f32).collect::<Vec<_>>();
+        let time: Vec<f64> = rows.iter().map(|r| calibration.time_s(r.frame)).collect();
         Ok(DataFrame::new(
             rows.len(),
             vec![
-                Series::new("frame".into(), rows.iter().map(|r| r.0).collect::<Vec<_>>()).into(),
+                Series::new("frame".into(), rows.iter().map(|r| r.frame).collect::<Vec<_>>()).into(),
                 Series::new("time_s".into(), time).into(),
-                Series::new("site".into(), rows.iter().map(|r| r.1).collect::<Vec<_>>()).into(),
-                Series::new("species".into(), rows.iter().map(|r| r.2).collect::<Vec<_>>()).into(),
-                Series::new("probability".into(), rows.iter().map(|r| r.3).collect::<Vec<_>>()).into(),
-                Series::new("alone".into(), rows.iter().map(|r| r.4).collect::<Vec<_>>()).into(),
+                Series::new("site".into(), rows.iter().map(|r| r.site).collect::<Vec<_>>()).into(),
+                Series::new("species".into(), rows.iter().map(|r| r.species).collect::<Vec<_>>()).into(),
+                Series::new("probability".into(), rows.iter().map(|r| r.probability).collect::<Vec<_>>()).into(),
+                Series::new("alone".into(), rows.iter().map(|r| r.alone).collect::<Vec<_>>()).into(),
                 Series::new("y_px".into(), place(0, 1.0)).into(),
                 Series::new("x_px".into(), place(1, 1.0)).into(),
                 Series::new("y_nm".into(), place(0, nm)).into(),

@@ -1,8 +1,7 @@
 //! Detection in space and time on movies of whose microscope nothing is told, beside what was simulated.
 
-use atomotion::markov::{best_f1, running_mean};
 use atomotion::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 fn recorded(counts: f64, frames: usize, seed: u64) -> Recording {
     let imaging = Imaging::as_recorded().with_size_px(192).with_s_per_frame(5.0).with_counts_at_w(counts);
@@ -45,21 +44,28 @@ fn what_no_frame_shows_is_found_in_all_of_them() {
     assert!(hit as f64 > 0.97 * there as f64 && hit as f64 > 0.97 * called as f64, "{hit} of {there}, {called} called");
     let (hit, called, there) = hits(watched.table(), &recording.truth, 30, "V_2S", 192.0);
     assert!(2 * hit > there && 10 * hit > 7 * called, "{hit} of {there}, {called} called");
-    // What single frames make of the same evidence, at the best threshold that there is.
-    let [_, (evidence, posterior)] = watched.posteriors();
-    let alone = watched.table().column("alone").unwrap().f32().unwrap().clone();
-    let vacancies = watched.table().column("species").unwrap().str().unwrap().clone();
-    let seen = (0..alone.len()).filter(|&i| vacancies.get(i) == Some("V_2S") && alone.get(i) > Some(0.5)).count();
-    assert!(seen * 3 < hit, "single frames see {seen}, all together {hit}");
-    assert_eq!(evidence.log_ratio.dim(), posterior.dim());
-    assert!(running_mean(&evidence.log_ratio, 1, 1).iter().all(|l| l.is_finite()));
-    assert!(
-        best_f1(&running_mean(&evidence.log_ratio, 2, 1), &evidence.truth, &evidence.shown, 2).is_err(),
-        "no truth"
-    );
+    // Single frames, with the same evidence and the same fractions: how many pairs a frame, beside those of all frames.
+    let table = watched.per_species().unwrap();
+    let of = |name: &str| {
+        let values = table.column(name).unwrap().f64().unwrap().clone();
+        let row = table.column("species").unwrap().str().unwrap().iter().position(|s| s == Some("V_2S")).unwrap();
+        values.get(row).unwrap()
+    };
+    assert!(of("alone") < 0.5 * of("a_frame"), "single frames find {} of {}", of("alone"), of("a_frame"));
+    // Probabilities are what they say: as many are wrong as was announced, within a factor for what the model leaves out.
+    let (mut announced, mut wrong, mut all) = (0.0, 0.0, 0.0);
+    let called = watched.table();
+    let p = called.column("probability").unwrap().f32().unwrap();
+    announced += p.into_no_null_iter().map(|p| 1.0 - f64::from(p)).sum::<f64>();
+    for species in ["Mo_W", "V_W", "V_S", "V_2S"] {
+        let (hit, called, _) = hits(watched.table(), &recording.truth, 30, species, 192.0);
+        (wrong, all) = (wrong + (called - hit) as f64, all + called as f64);
+    }
+    println!("{wrong} of {all} are wrong, {announced:.1} were announced");
+    assert!(wrong < 0.2 * all && wrong < 4.0 * announced + 20.0);
 }
 
-/// Probabilities are what they say: of what is called, as many are wrong as was announced, within a factor for the model.
+/// Every site of two frames, one before and one after drift, is within 0.6 pixels of a column of its kind.
 #[test]
 fn the_lattice_is_followed_where_it_is() {
     let recording = recorded(20.0, 12, 8);
@@ -98,18 +104,18 @@ fn what_was_read_can_be_linked_counted_and_taught() {
     let recording = recorded(20.0, 8, 3);
     let watched = Watch::default().with_rounds(1).read(&recording.movie).unwrap();
     let tracks = Linker::default().link(watched.table()).unwrap();
-    assert!(tracks.len() > 5);
+    assert!(tracks.len() > 2);
     assert!(concentration(watched.table()).is_ok());
     let labels = watched.labels(0).unwrap();
     let dark = rows(watched.table(), 0).iter().filter(|r| r.0 != "W_ad" && r.0 != "W_2S").count();
     assert_eq!(labels.count(Sign::Dark), dark);
     assert!(watched.figure(3).unwrap().to_svg().unwrap().contains("by all frames"));
     assert!(watched.followed().figure(7).unwrap().to_svg().unwrap().contains("2S"));
-    let mut species = BTreeMap::new();
-    for row in rows(&watched.called(0.01).unwrap(), 2) {
-        *species.entry(row.0).or_insert(0) += 1;
-    }
-    assert!(species["V_S"] >= rows(watched.table(), 2).iter().filter(|r| r.0 == "V_S").count());
+    let changes = watched.changes().unwrap();
+    let sure = watched.vacancies().iter().filter(|v| v.probability > 0.5);
+    assert_eq!(changes.height(), sure.map(|v| v.changes().len()).sum::<usize>());
+    assert!(watched.called(0.01).unwrap().height() > watched.table().height());
+    assert!(watched.hop_rate("Mo_W").unwrap_err().to_string().contains("V_2S"), "names what it knows");
 }
 
 /// Grey values of another scale and black level, in a frame that is not square, give the same.
@@ -123,6 +129,38 @@ fn units_and_shape_make_no_difference() {
     let (a, b) = (rows(one.table(), 3), rows(other.table(), 3));
     let same = a.iter().filter(|r| b.iter().any(|s| s.0 == r.0 && (s.1 - r.1).hypot(s.2 - r.2) < 1.0)).count();
     assert!(a.len() > 8 && 10 * same > 8 * a.len().max(b.len()), "{same} of {} and {}", a.len(), b.len());
+    // A strip, twice as wide as it is high: what lies beyond it is neither noise nor defect.
+    let strip = recording.movie.crop(40..136, 0..192).unwrap();
+    let watched = read(&strip);
+    let shifted =
+        recording.truth.clone().lazy().with_column((col("y_px") - lit(40.0_f32)).alias("y_px")).collect().unwrap();
+    let truth = rows(&shifted, 3);
+    let found = rows(watched.table(), 3);
+    let right = |r: &&(String, f32, f32)| truth.iter().any(|t| t.0 == r.0 && (t.1 - r.1).hypot(t.2 - r.2) < 2.5);
+    let hit = found.iter().filter(right).count();
+    assert!(hit > 3 && 4 * hit >= 3 * found.len(), "{hit} of {} are right", found.len());
+}
+
+/// One frame is a movie, too; rows need not be moved; a certainty beyond all numbers is a certainty.
+#[test]
+fn the_least_and_the_most_are_read() {
+    let recording = recorded(70.0, 1, 6);
+    let watched = Watch::default().with_jitter(false).read(&recording.movie).unwrap();
+    let (hit, _, there) = hits(watched.table(), &recording.truth, 1, "Mo_W", 192.0);
+    assert!(hit > 0 && hit == there, "{hit} of {there}");
+    let mut matter = Matter::ws2();
+    matter.composition = matter.composition.with_antisite(0.01).with_double(0.01);
+    let imaging = Imaging::clean().with_size_px(192).with_s_per_frame(5.0).with_counts_at_w(150.0);
+    let bright =
+        Experiment::ws2().with_matter(matter.clone()).with_imaging(imaging).with_frames(3).simulate(9).unwrap();
+    let watched = Watch::default().with_matter(matter).read(&bright.movie).unwrap();
+    for species in ["W_2S", "V_2S"] {
+        let (hit, called, there) = hits(watched.table(), &bright.truth, 3, species, 192.0);
+        assert!(
+            there > 2 && 10 * hit >= 8 * there && 10 * hit >= 8 * called,
+            "{species}: {hit} of {there}, {called} called"
+        );
+    }
 }
 
 /// What cannot be followed says so.

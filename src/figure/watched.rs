@@ -4,11 +4,13 @@ use super::kinds::{caption, show};
 use super::markov::discs;
 use super::{CLASS_COLOURS, ColourMap, Figure, Mark, Rgb, Tile, Tiles};
 use crate::error::Result;
+use crate::show::table_html;
 use crate::watch::{Followed, Watched};
 
-/// Vacancies of mobile columns are the many, and have the colours that stand out most.
+/// Species of hosts have the colder colours, those of columns the warmer ones.
 fn colour(species: usize) -> Rgb {
-    CLASS_COLOURS[species % CLASS_COLOURS.len()]
+    const ORDER: [usize; 6] = [1, 2, 4, 0, 6, 3];
+    CLASS_COLOURS[ORDER[species % ORDER.len()]]
 }
 
 impl Watched {
@@ -48,7 +50,8 @@ impl Watched {
 
     /// Shows itself in a notebook: how many defects there are, and the frame in the middle.
     pub fn evcxr_display(&self) {
-        show(&format!("{self:?}"), "", &[self.figure(self.followed().len() / 2)]);
+        let table = self.per_species().map(|table| table_html(&table)).unwrap_or_default();
+        show(&format!("{:?}", self.followed()), &table, &[self.figure(self.followed().len() / 2)]);
     }
 }
 
@@ -64,13 +67,13 @@ impl Followed {
         let (y, x) = (table.column("y_px")?.f32()?, table.column("x_px")?.f32()?);
         let (kind, lattice) = (table.column("sublattice")?.u8()?, table.column("lattice")?.bool()?);
         let mark = |i: usize| {
-            let colour = colour(usize::from(kind.get(i)?));
+            let colour = colour(3 * usize::from(kind.get(i)?));
             lattice.get(i)?.then_some(Mark { y: y.get(i)?, x: x.get(i)?, radius, colour })
         };
         let marks = (0..table.height()).filter_map(mark).collect();
         let nm_per_px = image.calibration.known.then_some(image.calibration.nm_per_px);
         let tile = Tile { marks, nm_per_px, ..Tile::new(image.data.clone(), caption(&image)) };
-        let legend = self.sublattices().into_iter().enumerate().map(|(i, name)| (colour(i), name)).collect();
+        let legend = self.sublattices().into_iter().enumerate().map(|(i, name)| (colour(3 * i), name)).collect();
         let tiles = Tiles { tiles: vec![tile], columns: 1, side: 500.0, colours: ColourMap::Grey, legend };
         Ok(Figure::tiles(tiles, format!("{}: {} sites followed", caption(&image), table.height())))
     }

@@ -51,7 +51,7 @@ pub use limit::{
     Around, Candidates, DetectionLimit, LimitCurve, LimitOptions, SiteEvidence, SiteKind, SpeciesLimit, Substitute,
     detection_limit, limit_against_dose,
 };
-pub(crate) use limit::{Seen, believed_places, gather, perfect_weights};
+pub(crate) use limit::{Seen, believed_places, gather, perfect_row, perfect_weights};
 pub use matter::{Evolution, Matter};
 pub(crate) use poisson::{normal, poisson};
 pub use rates::{Kinetics, Rate};

@@ -6,6 +6,7 @@ use super::register::{Registered, register};
 use super::watched::Watched;
 use crate::detect::{FoundColumns, Ground, PeriodicityBreak};
 use crate::error::{Error, Result, check, setters};
+use crate::filter::gaussian;
 use crate::movie::{Drift, Frame, Jitter, MeasuredDrift, Movie};
 use crate::progress::{EARLIER, Progress, Reporter, stop_if_asked};
 use crate::simulate::{Imaging, Matter, Scan, perfect_weights};
@@ -15,8 +16,9 @@ use ndarray::{Array2, s};
 ///
 /// What is known beforehand is the crystal and its physics, [`Matter`]. What the microscope did is estimated from the movie:
 /// drift and jitter of rows; where the sites are, from the mean of the aligned frames; what a column looks like; how many
-/// counts a grey value is; the slow background, and the gain of each row. What the estimates leave unexplained counts as
-/// noise: the variance of the evidence at the sites is measured, and the evidence weakened by it.
+/// counts a grey value is; the slow background, and the gain of each row. The variance of the counts at the sites is measured,
+/// and the evidence divided by it. What is wrong in the same way in every frame (a speck of contamination, say) is part of that
+/// variance, but does not average out over frames as the rest does: [`Followed`] says how much it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
     /// The crystal, with what moves in it and how often: [`Matter::ws2`] by default. Its rotation is found.
@@ -72,7 +74,8 @@ impl Watch {
         let found = FoundColumns::of(&labels).ok_or_else(faint)?;
         let far = drift.shifts_px().iter().flatten().fold(0.0_f64, |m, v| m.max(v.abs()));
         let size = (movie.height(), movie.width());
-        let margin = far + 3.0 * labels.lattice.period_px;
+        let cut = size.0.abs_diff(mean.data.nrows()).max(size.1.abs_diff(mean.data.ncols())) as f64;
+        let margin = far + cut + 3.0 * labels.lattice.period_px;
         let registered = register(&mean.data, &found, &self.matter.crystal, margin)?;
         let jitter = self.jitter.then(|| Jitter::default().measure(movie, &drift)).transpose()?;
         let scan = scan(&registered, &found, movie, &drift)?;
@@ -88,6 +91,9 @@ impl Watch {
             scan,
             count: (1.0, 0.0),
             dispersion: 1.0,
+            repeats: 0.0,
+            doubtful: drift.doubtful(),
+            norm: Array2::ones((0, 0)),
             lattice: Array2::from_elem((0, 0), true),
             smooth_px: (self.background_periods * labels.lattice.period_px) as f32,
             size,
@@ -101,8 +107,9 @@ impl Watch {
             let nm = jitter.rows_px() * followed.scan.imaging.nm_per_px;
             followed.scan.jitter_nm.slice_mut(s![.., ..size.0]).assign(&nm);
         }
-        followed.measure(&found, registered.ratio)?;
+        followed.norm = gaussian(Array2::ones(size).view(), followed.smooth_px);
         followed.lattice = followed.ground(ground.as_ref())?;
+        followed.measure(&found, registered.ratio)?;
         Ok(followed)
     }
 

@@ -39,6 +39,12 @@ pub struct Followed {
     /// Units of the frames for one count, and of an empty pixel.
     pub(super) count: (f64, f64),
     pub(super) dispersion: f64,
+    /// What of the dispersion is the same in every frame.
+    pub(super) repeats: f64,
+    /// Frames whose drift may be off by a lattice period.
+    pub(super) doubtful: usize,
+    /// What a mean over the background's window has of a frame of ones: less at the border.
+    pub(super) norm: Array2<f32>,
     /// Whether each site is lattice in each frame, and no hole.
     pub(super) lattice: Array2<bool>,
     pub(super) smooth_px: f32,
@@ -62,6 +68,12 @@ impl Followed {
         };
         let rows = (0..frames).into_par_iter().map(of).collect::<Result<Vec<_>>>()?;
         Ok(Array2::from_shape_fn((frames, count), |(f, s)| rows[f][s]))
+    }
+
+    /// Nothing stands in holes.
+    pub(super) fn empty_holes(&mut self) {
+        let (believed, lattice) = (&mut self.believed, &self.lattice);
+        believed.zip_mut_with(lattice, |weight, lattice| *weight = if *lattice { *weight } else { 0.0 });
     }
 
     /// Where a site is in a frame, `[y, x]` in pixels.
@@ -131,7 +143,7 @@ impl Followed {
     }
 
     /// The evidence of every frame for what stands at the sites whose perfect column is the first candidate's: Poisson
-    /// likelihoods with what was estimated of the microscope, weakened by what that leaves unexplained. Every candidate's
+    /// likelihoods with what was estimated of the microscope, divided by the variance that is seen at the sites. Every candidate's
     /// neighbours are where the matter's relaxation pushes them.
     ///
     /// # Errors
@@ -143,8 +155,16 @@ impl Followed {
     /// What stands at every site in every frame.
     ///
     /// # Errors
-    /// If the model is of another crystal, or the user stops it.
+    /// If the model is of another crystal or of another time between frames, or the user stops it.
     pub fn read(&self, model: &Model) -> Result<Watched> {
+        let (of_model, of_movie) = (model.hosts.chain.interval_s, self.movie.calibration().s_per_frame);
+        let same = libm::fabs(of_model / of_movie - 1.0) < 1e-6;
+        check(
+            "model",
+            format!("{of_model} s a frame"),
+            same,
+            format!("that of the movie, {of_movie} s: Model::of makes it"),
+        )?;
         read(self, model)
     }
 }
@@ -176,9 +196,21 @@ impl Seen for Followed {
         counts.slice_mut(s![..h, ..w]).assign(&data.mapv(|v| (f64::from(v) - offset) / gain));
         let least = self.least();
         let rest = (&counts - &expected).slice(s![..h, ..w]).mapv(|v| v as f32);
-        let background = gaussian(rest.view(), self.smooth_px);
-        expected.slice_mut(s![..h, ..w]).zip_mut_with(&background, |e, b| *e = (*e + f64::from(*b)).max(least));
+        // Rows that are brighter have a brighter background, too.
+        let gains = self.scan.gain.row(frame);
+        let mut rest = rest;
+        rest.rows_mut().into_iter().zip(gains).for_each(|(mut row, g)| row /= *g as f32);
+        let background = gaussian(rest.view(), self.smooth_px) / &self.norm;
+        for ((mut to, add), gain) in
+            expected.slice_mut(s![..h, ..w]).rows_mut().into_iter().zip(background.rows()).zip(gains)
+        {
+            to.iter_mut().zip(add).for_each(|(e, b)| *e = (*e + gain * f64::from(*b)).max(least));
+        }
         counts.mapv_inplace(|c| c.max(0.0));
+        // Beyond a frame that is not square nothing is as expected or otherwise.
+        let seen = counts.slice(s![..h, ..w]).to_owned();
+        counts.assign(&expected);
+        counts.slice_mut(s![..h, ..w]).assign(&seen);
         Ok((expected, counts))
     }
 
@@ -191,6 +223,14 @@ impl Seen for Followed {
 
     fn dispersion(&self) -> f64 {
         self.dispersion
+    }
+
+    fn hole(&self, frame: usize, site: usize) -> bool {
+        self.lattice.get((frame, site)).is_some_and(|lattice| !lattice)
+    }
+
+    fn smooth_px(&self) -> Option<f64> {
+        Some(f64::from(self.smooth_px))
     }
 
     /// A fiftieth of what a column of W has: what is estimated is never so sure of darkness that one count proves it wrong.
@@ -206,16 +246,26 @@ impl std::fmt::Debug for Followed {
         write!(
             f,
             "{} followed through {} frames of {}: {shown} sites in the first (columns at {:.0} % of them), turned by {:.2}°, \
-             {:.5} nm a pixel, {:.2} counts at a column of W, jitter of rows {:.2} px, noise at the sites {:.2} times Poisson's",
+             {:.5} nm a pixel, {} s a frame, {:.2} counts at a column of W, jitter of rows {:.2} px. Noise at the sites is {:.2} \
+             times Poisson's, of which {:.2} are the same in every frame",
             self.matter.crystal.name,
             self.scan.frames(),
             self.movie.name(),
             100.0 * self.found,
             self.matter.crystal.rotation_deg,
             imaging.nm_per_px,
+            self.movie.calibration().s_per_frame,
             imaging.counts_at_w(),
             self.jitter_px,
-            self.dispersion
-        )
+            self.dispersion,
+            self.repeats
+        )?;
+        match self.doubtful {
+            0 => Ok(()),
+            n => write!(
+                f,
+                ". The drift of {n} frames may be off by a lattice period: align the movie first, or leave them out"
+            ),
+        }
     }
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// What stands at a site: its name and its atoms' numbers, 0 where there is none.
 pub(super) type Stands = (String, [u8; 3]);
 
+/// Chance that a host becomes another in an interval.
+const RARELY: f64 = 1e-6;
+
 /// What may stand at hosts and at mobile columns, and how it changes from one frame to the next.
 ///
 /// ```
@@ -74,7 +77,9 @@ impl Model {
         let others = [c.dopant, c.host_vacancy, c.adatom].map(rare);
         let start = [&[1.0 - others.iter().sum::<f64>()][..], &others].concat();
         let names = host_kinds.iter().map(|k| k.0.clone()).collect();
-        let hosts = SiteModel::new(Chain::new(names, Array2::eye(4), s_per_frame)?, Array1::from(start))?;
+        // What hardly happens is not impossible: an adatom lands, a column is hit.
+        let rarely = Array2::from_shape_fn((4, 4), |(i, j)| if i == j { 1.0 - 3.0 * RARELY } else { RARELY });
+        let hosts = SiteModel::new(Chain::new(names, rarely, s_per_frame)?, Array1::from(start))?;
         let hops = |rate| (6.0 * matter.kinetics.per_s(rate, &matter.beam) * s_per_frame).min(1.0);
         let loss = |missing: usize| -> Result<f64> {
             let rate = matter.kinetics.knock_out(&matter.beam, column.element, missing)?;

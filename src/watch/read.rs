@@ -15,6 +15,7 @@ pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
     let mut followed = followed.clone();
     let steps = 2 * followed.rounds;
     let mut progress = Reporter::new("reading sites", "passes");
+    let prior = model;
     let mut model = model.clone();
     let mut parts = None;
     for round in 0..followed.rounds {
@@ -27,7 +28,7 @@ pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
         let evidence = at(&followed, &model.host_kinds)?;
         let posterior = model.hosts.posterior(&evidence.log_ratio)?;
         if model.learns_fractions {
-            let learnt = fractions(&posterior, &evidence.shown, model.hosts.start.as_slice().unwrap_or(&[]));
+            let learnt = fractions(&posterior, &evidence.shown, prior.hosts.start.as_slice().unwrap_or(&[]));
             model.hosts.start = Array1::from(learnt);
         }
         let hosts = Part::new(evidence, posterior, &model.host_kinds, model.hosts.start.to_vec());
@@ -36,7 +37,7 @@ pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
         let evidence = at(&followed, &model.column_kinds)?;
         let vacancies = model.columns.find(&evidence.log_ratio, &evidence.neighbours)?;
         let posterior = model.columns.posterior_of(&vacancies, evidence.log_ratio.dim());
-        let all = [&[1.0 - model.columns.start.iter().sum::<f64>()][..], &model.columns.start].concat();
+        let all = [&[1.0 - prior.columns.start.iter().sum::<f64>()][..], &prior.columns.start].concat();
         let start = if model.learns_fractions { fractions(&posterior, &evidence.shown, &all) } else { all };
         model.columns.start = start[1..].to_vec();
         let mut columns = Part::new(evidence, posterior, &model.column_kinds, start);
@@ -63,6 +64,7 @@ fn believe(followed: &mut Followed, part: &Part) {
             followed.believed[[t, site as usize]] = mean;
         }
     }
+    followed.empty_holes();
 }
 
 /// Fractions of the sites of each species in the first frame, the prior's as worth some sites.
@@ -72,7 +74,9 @@ fn fractions(posterior: &Array3<f64>, shown: &Array2<bool>, prior: &[f64]) -> Ve
         sums.iter_mut().zip(posterior.index_axis(Axis(0), 0).slice(s![site, ..])).for_each(|(sum, p)| *sum += p);
     }
     let all: f64 = sums.iter().sum();
-    let rare: Vec<f64> = sums.iter().map(|s| (s / all).clamp(1e-5, 0.45)).collect();
-    let others: f64 = rare[1..].iter().sum();
-    [&[1.0 - others][..], &rare[1..]].concat()
+    let parts: Vec<f64> = sums.iter().map(|s| (s / all).max(1e-5)).collect();
+    let all: f64 = parts.iter().sum();
+    // No kind of vacancy is taken for more than a ninth of the columns: nearly all is perfect, or it is no crystal.
+    let others: Vec<f64> = parts[1..].iter().map(|p| (p / all).min(0.11)).collect();
+    [&[1.0 - others.iter().sum::<f64>()][..], &others].concat()
 }

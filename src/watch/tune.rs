@@ -4,10 +4,10 @@ use super::followed::Followed;
 use crate::detect::{FoundColumns, counts_of};
 use crate::error::Result;
 use crate::filter::{median, robust};
-use crate::progress::stop_if_asked;
-use crate::simulate::{Imaging, Seen, Sublattice, believed_places, perfect_weights};
+use crate::progress::{Progress, Reporter, stop_if_asked};
+use crate::simulate::{Imaging, Seen, Sublattice, believed_places, perfect_row, perfect_weights};
 use ndarray::{Array2, s};
-use rayon::prelude::{IntoParallelIterator, ParallelIterator};
+use rayon::prelude::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 /// How often probe, places and gains are fitted in turn.
 const TUNED: usize = 2;
@@ -16,22 +16,29 @@ impl Followed {
     /// Counts, probe, places, gains of rows and the noise of the evidence, one after the other.
     pub(super) fn measure(&mut self, found: &FoundColumns, ratio: Option<f64>) -> Result<()> {
         // Columns as high as in the mean, of whose weights the brightest has the most.
-        let most = self.believed.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        let height = found.bright_height / most;
-        self.scan.imaging = self.scan.imaging.clone().with_counts_at_w(height);
         if let Some(ratio) = ratio {
             self.scan.imaging.z_power = self.power(ratio);
             self.believed = perfect_weights(self);
         }
+        let most = perfect_row(self).into_iter().fold(f64::MIN_POSITIVE, f64::max);
+        let height = found.bright_height / most;
+        self.scan.imaging = self.scan.imaging.clone().with_counts_at_w(height);
+        self.empty_holes();
+        // An empty pixel is no brighter than the darkest ones.
+        let mut darkest = vec![];
+        for frame in looks(self.movie.len()) {
+            let mut sorted: Vec<f32> = self.movie.frame(frame)?.data.iter().copied().collect();
+            let place = sorted.len() / 1000;
+            darkest.push(*sorted.select_nth_unstable_by(place, f32::total_cmp).1);
+        }
+        let dark = f64::from(median(&mut darkest));
+        self.count = (1.0, dark);
         let mut pairs = vec![];
         for frame in looks(self.movie.len()) {
             let (expected, values) = self.believed_counts(frame)?;
             let part = |a: &Array2<f64>| a.slice(s![..self.size.0, ..self.size.1]).mapv(|v| v as f32);
-            let (gain, offset) = counts_of(&part(&values), &part(&expected));
-            // An empty pixel is no brighter than the darkest ones.
-            let mut sorted: Vec<f32> = self.movie.frame(frame)?.data.iter().copied().collect();
-            let (_, dark, _) = sorted.select_nth_unstable_by(values.len() / 1000, f32::total_cmp);
-            pairs.push((gain, offset.min(f64::from(*dark))));
+            let (gain, above) = counts_of(&part(&values), &part(&expected));
+            pairs.push((gain, dark + above.min(0.0)));
         }
         let middle = |pick: fn(&(f64, f64)) -> f64| {
             let mut all: Vec<f32> = pairs.iter().map(|p| pick(p) as f32).collect();
@@ -44,19 +51,23 @@ impl Followed {
 
     /// Probe, places, gains and noise, fitted in turn beside what is believed to stand at the sites.
     pub(super) fn tune(&mut self) -> Result<()> {
-        for _ in 0..TUNED {
+        let mut progress = Reporter::new("fitting the microscope", "steps");
+        for round in 0..TUNED {
             self.shape()?;
+            progress.update(3 * round + 1, 3 * TUNED, "");
             self.settle()?;
+            progress.update(3 * round + 2, 3 * TUNED, "");
             self.gains()?;
+            progress.update(3 * round + 3, 3 * TUNED, "");
         }
-        self.dispersion = self.noise()?;
+        (self.dispersion, self.repeats) = self.noise()?;
         Ok(())
     }
 
     /// Expected counts of a frame as it is believed to be, and those that there are.
     fn believed_counts(&self, frame: usize) -> Result<(Array2<f64>, Array2<f64>)> {
         let row = self.believed.row(frame);
-        self.expected(frame, &believed_places(self, row), &row.to_vec())
+        self.expected(frame, &believed_places(self, frame, row), &row.to_vec())
     }
 
     /// The power of the atomic number that makes the fainter column's height this part of the brighter one's.
@@ -85,19 +96,21 @@ impl Followed {
             |i, by| i.tail_fraction = (i.tail_fraction * by).clamp(0.0, 0.9),
             |i, by| i.tail_nm *= by,
         ];
-        let mut now = self.left(&self.scan.imaging)?;
+        let mut now = self.left()?;
         for step in [0.06, 0.02] {
             for change in changes {
                 for by in [1.0 + step, 1.0 / (1.0 + step)] {
                     // On in the same direction as long as it helps.
                     for _ in 0..8 {
-                        let mut other = self.scan.imaging.clone();
-                        change(&mut other, by);
-                        let left = self.left(&other)?;
-                        if left >= now {
+                        let before = self.scan.imaging.clone();
+                        change(&mut self.scan.imaging, by);
+                        let left = self.left();
+                        if !left.as_ref().is_ok_and(|left| *left < now) {
+                            self.scan.imaging = before;
+                            left?;
                             break;
                         }
-                        (now, self.scan.imaging) = (left, other);
+                        now = left?;
                     }
                 }
             }
@@ -105,12 +118,10 @@ impl Followed {
         Ok(())
     }
 
-    fn left(&self, imaging: &Imaging) -> Result<f64> {
-        let mut other = self.clone();
-        other.scan.imaging = imaging.clone();
+    fn left(&self) -> Result<f64> {
         let of = |frame: usize| -> Result<f64> {
             stop_if_asked("while fitting the probe")?;
-            let (expected, counts) = other.believed_counts(frame)?;
+            let (expected, counts) = self.believed_counts(frame)?;
             let part = s![..self.size.0, ..self.size.1];
             let less_likely = |c: &f64, e: &f64| e - c * libm::log(*e);
             Ok(counts.slice(part).iter().zip(expected.slice(part)).map(|(c, e)| less_likely(c, e)).sum())
@@ -127,7 +138,7 @@ impl Followed {
         let of = |frame: usize| -> Result<([f64; 2], Vec<f64>)> {
             stop_if_asked("while settling frames")?;
             let weights = self.believed.row(frame).to_vec();
-            let places = believed_places(self, self.believed.row(frame));
+            let places = believed_places(self, frame, self.believed.row(frame));
             let (expected, counts) = self.expected(frame, &places, &weights)?;
             let slope = |dy: f64, dx: f64| -> Result<Array2<f64>> {
                 let moved = |by: f64| places.iter().map(|[y, x]| [y + by * dy, x + by * dx]).collect::<Vec<_>>();
@@ -171,53 +182,61 @@ impl Followed {
     /// How bright each row is beside what is expected, its own noise taken into account.
     fn gains(&mut self) -> Result<()> {
         let (h, w) = self.size;
-        let row_of = |frame: usize| -> Result<Vec<f64>> {
+        // Of each row its gain, as the counts say it, and the variance of that.
+        let of = |frame: usize| -> Result<Vec<(f64, f64)>> {
             stop_if_asked("while measuring the gains of rows")?;
             let (expected, counts) = self.believed_counts(frame)?;
-            let sums = |a: &Array2<f64>, r: usize| a.slice(s![r, ..w]).sum();
-            Ok((0..h).flat_map(|r| [sums(&counts, r), sums(&expected, r)]).collect())
+            let sum = |a: &Array2<f64>, r: usize| a.slice(s![r, ..w]).sum();
+            let row = |r: usize| {
+                let (now, e) = (self.scan.gain[[frame, r]], sum(&expected, r).max(1e-9));
+                (now * sum(&counts, r) / e, now * now / e)
+            };
+            Ok((0..h).map(row).collect())
         };
-        let rows = (0..self.scan.frames()).into_par_iter().map(row_of).collect::<Result<Vec<_>>>()?;
-        let ratios: Vec<Vec<(f64, f64)>> = rows
-            .iter()
-            .map(|r| r.chunks_exact(2).map(|p| (p[0] / p[1].max(1e-9), 1.0 / p[1].max(1e-9))).collect())
-            .collect();
-        let all = ratios.iter().flatten();
+        let all = (0..self.scan.frames()).into_par_iter().map(of).collect::<Result<Vec<_>>>()?;
         let (mut spread, mut noise, mut n) = (0.0, 0.0, 0.0);
-        for (ratio, variance) in all {
-            (spread, noise, n) = (spread + (ratio - 1.0).powi(2), noise + variance, n + 1.0);
+        for (gain, variance) in all.iter().flatten() {
+            (spread, noise, n) = (spread + (gain - 1.0).powi(2), noise + variance, n + 1.0);
         }
         let own = ((spread - noise) / f64::max(n, 1.0)).max(0.0);
-        for (frame, rows) in ratios.iter().enumerate() {
-            for (row, (ratio, variance)) in rows.iter().enumerate() {
+        for (frame, rows) in all.iter().enumerate() {
+            for (row, (gain, variance)) in rows.iter().enumerate() {
                 let share = if own > 0.0 { own / (own + variance) } else { 0.0 };
-                self.scan.gain[[frame, row]] = (1.0 + share * (ratio - 1.0)).clamp(0.2, 5.0);
+                self.scan.gain[[frame, row]] = (1.0 + share * (gain - 1.0)).clamp(0.2, 5.0);
             }
         }
         Ok(())
     }
 
-    /// Variance of what a column's image is matched with, at the sites, beside that of Poisson's counts.
-    fn noise(&self) -> Result<f64> {
-        let mut deviations = vec![];
-        for frame in looks(self.movie.len()) {
+    /// Variance of what a column's image is matched with, at the sites, beside that of Poisson's counts; and the part of it that
+    /// is the same in every frame.
+    fn noise(&self) -> Result<(f64, f64)> {
+        let looks = looks(self.movie.len());
+        let of = |&frame: &usize| -> Result<Vec<Option<f64>>> {
             let (expected, counts) = self.believed_counts(frame)?;
-            for place in believed_places(self, self.believed.row(frame)) {
-                let Some(pixels) = self.scan.column_pixels(frame, place) else { continue };
-                let (mut sum, mut information) = (0.0, 0.0);
-                for (at, of_w) in pixels {
-                    let e = expected[at].max(1e-9);
-                    sum += (counts[at] - e) * of_w / e;
-                    information += of_w * of_w / e;
-                }
-                deviations.push((sum / libm::sqrt(f64::max(information, 1e-12))) as f32);
+            let places = believed_places(self, frame, self.believed.row(frame));
+            let smooth = f64::from(self.smooth_px);
+            let found = self.scan.deviations(frame, (expected, &counts), places.into_iter(), smooth);
+            Ok(found.into_iter().enumerate().map(|(s, z)| z.filter(|_| self.shows(frame, s))).collect())
+        };
+        let frames = looks.par_iter().map(of).collect::<Result<Vec<_>>>()?;
+        let mut all: Vec<f32> = frames.iter().flatten().flatten().map(|z| *z as f32).collect();
+        if all.is_empty() {
+            return Ok((1.0, 0.0));
+        }
+        let total = f64::from(robust(&mut all).1).powi(2).max(1e-6);
+        let mut means = vec![];
+        for site in 0..self.sites.len() {
+            let seen: Vec<f64> = frames.iter().filter_map(|f| f[site]).collect();
+            if seen.len() == looks.len() && seen.len() > 1 {
+                means.push((seen.iter().sum::<f64>() / seen.len() as f64) as f32);
             }
         }
-        if deviations.is_empty() {
-            return Ok(1.0);
-        }
-        let (_, deviation) = robust(&mut deviations);
-        Ok(f64::from(deviation).powi(2).max(1e-6))
+        let k = looks.len() as f64;
+        let of_means = if means.is_empty() { 0.0 } else { f64::from(robust(&mut means).1).powi(2) };
+        // The mean of k frames has the whole of what repeats, and a k-th of the rest.
+        let repeats = if k > 1.0 { ((of_means - total / k) / (1.0 - 1.0 / k)).clamp(0.0, total) } else { 0.0 };
+        Ok((total, repeats))
     }
 }
 

@@ -4,7 +4,7 @@ use super::followed::Followed;
 use super::model::{Model, Stands};
 use crate::detect::Labels;
 use crate::error::{Result, check};
-use crate::markov::Vacancy;
+use crate::markov::{Change, Vacancy};
 use crate::simulate::SiteEvidence;
 use ndarray::{Array3, Axis, s};
 use polars::prelude::{DataFrame, NamedFrom, Series};
@@ -139,6 +139,44 @@ impl Watched {
         &self.columns.vacancies
     }
 
+    /// What vacancies did, one row each, in the order of frames, of those that are more probable than not: `vacancy` u32,
+    /// `what` (appeared, hopped, changed, vanished), species `from` and `to`, `from_site` and `to_site` (u32; null where it was
+    /// not there), the `frame` that first shows it afterwards, and `first` and `last`, the frames that this may be by 95 %.
+    ///
+    /// # Errors
+    /// If Polars refuses.
+    pub fn changes(&self) -> Result<DataFrame> {
+        let sure = self.columns.vacancies.iter().enumerate().filter(|(_, v)| v.probability > 0.5);
+        let mut rows: Vec<(u32, Change)> =
+            sure.flat_map(|(i, v)| v.changes().into_iter().map(move |c| (i as u32, c))).collect();
+        rows.sort_by_key(|(i, c)| (c.frame, *i));
+        let site = |at: Option<(usize, usize)>| at.map(|(site, _)| self.columns.evidence.sites[site]);
+        let kind = |at: Option<(usize, usize)>| at.map(|(_, kind)| self.columns.kinds[kind + 1].0.as_str());
+        let what = |c: &Change| match (c.from, c.to) {
+            (None, _) => "appeared",
+            (_, None) => "vanished",
+            (Some((a, _)), Some((b, _))) if a != b => "hopped",
+            _ => "changed",
+        };
+        fn column<'a, T>(rows: &'a [(u32, Change)], of: impl Fn(&'a Change) -> T) -> Vec<T> {
+            rows.iter().map(|(_, c)| of(c)).collect()
+        }
+        Ok(DataFrame::new(
+            rows.len(),
+            vec![
+                Series::new("vacancy".into(), rows.iter().map(|r| r.0).collect::<Vec<_>>()).into(),
+                Series::new("what".into(), column(&rows, what)).into(),
+                Series::new("from".into(), column(&rows, |c| kind(c.from))).into(),
+                Series::new("to".into(), column(&rows, |c| kind(c.to))).into(),
+                Series::new("from_site".into(), column(&rows, |c| site(c.from))).into(),
+                Series::new("to_site".into(), column(&rows, |c| site(c.to))).into(),
+                Series::new("frame".into(), column(&rows, |c| c.frame as u32)).into(),
+                Series::new("first".into(), column(&rows, |c| c.between.0 as u32)).into(),
+                Series::new("last".into(), column(&rows, |c| c.between.1 as u32)).into(),
+            ],
+        )?)
+    }
+
     /// The lattice, followed.
     #[must_use]
     pub fn followed(&self) -> &Followed {
@@ -155,6 +193,38 @@ impl Watched {
     #[must_use]
     pub fn posteriors(&self) -> [(&SiteEvidence, &Array3<f64>); 2] {
         [&self.hosts, &self.columns].map(|part| (&part.evidence, &part.posterior))
+    }
+
+    /// One row a species: how many a frame has on average (`a_frame`), how many of these are expected to be wrong (`wrong`), and
+    /// how many single frames would call (`alone`), f64.
+    ///
+    /// # Errors
+    /// If Polars refuses.
+    pub fn per_species(&self) -> Result<DataFrame> {
+        let counts: Vec<_> = self.counts().into_iter().filter(|c| c.1 > 0.0 || c.3 > 0.0).collect();
+        let rounded = |v: f64| (100.0 * v).round() / 100.0;
+        Ok(DataFrame::new(
+            counts.len(),
+            vec![
+                Series::new("species".into(), counts.iter().map(|c| c.0).collect::<Vec<_>>()).into(),
+                Series::new("a_frame".into(), counts.iter().map(|c| rounded(c.1)).collect::<Vec<_>>()).into(),
+                Series::new("wrong".into(), counts.iter().map(|c| rounded(c.2)).collect::<Vec<_>>()).into(),
+                Series::new("alone".into(), counts.iter().map(|c| rounded(c.3)).collect::<Vec<_>>()).into(),
+            ],
+        )?)
+    }
+
+    /// The hops of a species that follow from this movie, in hops a frame in all directions together, with the ends of their
+    /// 95 % interval; see [`HoppingVacancies::hop_rate`](crate::markov::HoppingVacancies::hop_rate).
+    ///
+    /// # Errors
+    /// If no such vacancy was found, or the user stops it.
+    pub fn hop_rate(&self, species: &str) -> Result<(f64, f64, f64)> {
+        let names: Vec<&str> = self.columns.kinds[1..].iter().map(|k| k.0.as_str()).collect();
+        let kind = names.iter().position(|name| *name == species);
+        check("species", species, kind.is_some(), format!("one of {}", names.join(", ")))?;
+        let evidence = &self.columns.evidence;
+        self.model.columns.hop_rate(&evidence.log_ratio, &evidence.neighbours, kind.unwrap_or_default())
     }
 
     /// Names of what is not perfect, hosts' first.
@@ -185,10 +255,10 @@ impl Watched {
     }
 
     /// Labels of a frame for a detector to be trained on: what all frames together say of it, with the sign that each species
-    /// has. Frames that are too starved for labels of their own get the movie's.
+    /// has, whether the frame itself shows it or not. Sites at the border, whose surroundings are not in the frame, have none.
     ///
     /// # Errors
-    /// If there is no such frame, nothing stands out in it, or it shows no lattice.
+    /// If there is no such frame, or it shows no lattice.
     pub fn labels(&self, frame: usize) -> Result<Labels> {
         Labels::from_truth(&self.followed.frame(frame)?, &self.table)
     }

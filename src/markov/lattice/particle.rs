@@ -49,7 +49,8 @@ fn spread(f: &mut Array2<f64>, scratch: &mut Array2<f64>, neighbours: &[Vec<usiz
 /// frame is with it there (a logarithm: frames, sites, kinds).
 pub(super) fn paths(life: &Life, gain: ArrayView3<f64>, neighbours: &[Vec<usize>], anchor: Option<&Anchor>) -> Paths {
     let (frames, sites, kinds) = gain.dim();
-    let weight = Array3::from_shape_fn((frames, sites, kinds), |at| libm::exp(gain[at]));
+    // Whatever is more probable than e to 600 is certain, and must stay a number.
+    let weight = Array3::from_shape_fn((frames, sites, kinds), |at| libm::exp(gain[at].clamp(-600.0, 600.0)));
     let masked = |frame: usize, f: &mut Array2<f64>| -> bool {
         let Some(a) = anchor.filter(|a| a.frame == frame) else { return false };
         let mut kept = Array2::zeros(f.dim());

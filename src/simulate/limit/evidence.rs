@@ -27,7 +27,8 @@ pub type Candidates<'a> = [(&'a str, [u8; 3])];
 pub enum Around<'a> {
     /// The perfect crystal: what a matched filter takes for granted.
     Perfect,
-    /// What does stand there, in its relaxed place: what only an ideal observer knows.
+    /// What does stand there, in its relaxed place: what only an ideal observer knows. Here, too, whatever may stand at the
+    /// site itself pulls its neighbours along as it is judged.
     Truth,
     /// What is believed, with its neighbours relaxed accordingly: weight (that of a W atom is 1) of each site (column) in
     /// each frame (row), as [`Recording::weights`] gives it. Whatever may stand at the site itself pulls its neighbours
@@ -72,6 +73,15 @@ pub(crate) trait Seen: Sync {
     fn shows(&self, _frame: usize, _site: usize) -> bool {
         true
     }
+    /// Whether a site is part of a hole in a frame.
+    fn hole(&self, _frame: usize, _site: usize) -> bool {
+        false
+    }
+    /// Standard deviation, in pixels, of the window whose mean was taken for the background: what it has of a defect must be
+    /// given back. None where the background is known.
+    fn smooth_px(&self) -> Option<f64> {
+        None
+    }
     /// Least counts that are expected anywhere.
     fn least(&self) -> f64 {
         0.0
@@ -82,15 +92,20 @@ pub(crate) trait Seen: Sync {
     }
 }
 
-/// Mean weight of every site (column) in every frame (row) of the perfect crystal.
-pub(crate) fn perfect_weights(seen: &dyn Seen) -> Array2<f64> {
+/// Weight of every site of the perfect crystal.
+pub(crate) fn perfect_row(seen: &dyn Seen) -> Vec<f64> {
     let (crystal, sites, scan) = (&seen.matter().crystal, seen.sites(), seen.scan());
     let perfect = (0..sites.len()).map(|s| {
         let kind = &crystal.sublattices[usize::from(sites.sublattice[s])];
         scan.imaging.weight(Occupant::Perfect.atoms(kind, crystal.adatom))
     });
-    let row = ndarray::Array1::from_iter(perfect);
-    row.broadcast((scan.frames(), row.len())).map_or_else(|| Array2::zeros((0, 0)), |rows| rows.to_owned())
+    perfect.collect()
+}
+
+/// The same in every frame (row).
+pub(crate) fn perfect_weights(seen: &dyn Seen) -> Array2<f64> {
+    let row = ndarray::Array1::from(perfect_row(seen));
+    row.broadcast((seen.scan().frames(), row.len())).map_or_else(|| Array2::zeros((0, 0)), |rows| rows.to_owned())
 }
 
 /// The evidence of every frame at the sites whose perfect column is the first candidate's.
@@ -101,10 +116,12 @@ pub(crate) fn gather(seen: &dyn Seen, candidates: &Candidates, around: Around) -
         let kind = &crystal.sublattices[usize::from(all.sublattice[s])];
         Occupant::Perfect.atoms(kind, crystal.adatom)
     };
-    let sites: Vec<usize> = (0..all.len()).filter(|&s| perfect(s) == candidates[0].1).collect();
-    let first = format!("{:?}", candidates[0].1);
-    check("candidates", first, !sites.is_empty(), "a column of the perfect crystal first")?;
     let frames = seen.scan().frames();
+    // Drift brings sites into view that other frames do not show; those that none shows are left out.
+    let sites: Vec<usize> =
+        (0..all.len()).filter(|&s| perfect(s) == candidates[0].1 && (0..frames).any(|f| seen.shows(f, s))).collect();
+    let first = format!("{:?}", candidates[0]);
+    check("candidates", first, !sites.is_empty(), format!("a column of perfect {} first", crystal.name))?;
     let of_frame = |frame: usize| evidence_of(seen, frame, &sites, candidates, around);
     let each = (0..frames).into_par_iter().map(of_frame).collect::<Result<Vec<_>>>()?;
     let (n, m) = (sites.len(), candidates.len());
@@ -130,7 +147,7 @@ pub(crate) fn gather(seen: &dyn Seen, candidates: &Candidates, around: Around) -
 }
 
 /// The specimen that has at each site what its weight is nearest to.
-fn believed_specimen(seen: &dyn Seen, weights: ArrayView1<f64>) -> Specimen {
+fn believed_specimen(seen: &dyn Seen, frame: usize, weights: ArrayView1<f64>) -> Specimen {
     let (matter, all, scan) = (seen.matter(), seen.sites(), seen.scan());
     let crystal = &matter.crystal;
     let mut specimen = Specimen::perfect(all);
@@ -139,14 +156,14 @@ fn believed_specimen(seen: &dyn Seen, weights: ArrayView1<f64>) -> Specimen {
         let near = |o: &Occupant| libm::fabs(scan.imaging.weight(o.atoms(kind, crystal.adatom)) - weight);
         let may = may_stand(all, s);
         let best = may.iter().min_by(|a, b| near(a).total_cmp(&near(b)));
-        specimen.occupant[s] = best.copied().unwrap_or_default();
+        specimen.occupant[s] = if seen.hole(frame, s) { Occupant::Hole } else { best.copied().unwrap_or_default() };
     }
     specimen
 }
 
 /// Where every site is if this stands at it, its neighbours pushed.
-pub(crate) fn believed_places(seen: &dyn Seen, weights: ArrayView1<f64>) -> Vec<[f64; 2]> {
-    moved(seen, &believed_specimen(seen, weights))
+pub(crate) fn believed_places(seen: &dyn Seen, frame: usize, weights: ArrayView1<f64>) -> Vec<[f64; 2]> {
+    moved(seen, &believed_specimen(seen, frame, weights))
 }
 
 fn moved(seen: &dyn Seen, specimen: &Specimen) -> Vec<[f64; 2]> {
@@ -159,12 +176,12 @@ fn evidence_pulled(
     seen: &dyn Seen,
     (frame, sites): (usize, &[usize]),
     candidates: &Candidates,
-    weights: ArrayView1<f64>,
+    (weights, places): (ArrayView1<f64>, Option<Vec<[f64; 2]>>),
 ) -> Result<(Array2<f64>, Vec<bool>)> {
     let (scan, all, matter) = (seen.scan(), seen.sites(), seen.matter());
     let imaging = &scan.imaging;
-    let believed = believed_specimen(seen, weights);
-    let places = moved(seen, &believed);
+    let believed = believed_specimen(seen, frame, weights);
+    let places = places.unwrap_or_else(|| moved(seen, &believed));
     let weights = weights.to_vec();
     let (expected, counts) = seen.expected(frame, &places, &weights)?;
     let view = View { expected, scan, probe: imaging.probe() };
@@ -181,7 +198,9 @@ fn evidence_pulled(
         let may: Vec<Stand> = candidates.iter().map(|c| stands(c.1)).collect();
         let now = Stand { weight: weights[s], push: push(believed.occupant(s)) };
         let at = (frame, s, places[s]);
-        if let Some(found) = log_ratios(&view, &counts, (all, &slopes), at, (now, &may), seen.least()) {
+        if let Some(found) =
+            log_ratios(&view, &counts, (all, &slopes), at, (now, &may), (seen.least(), seen.smooth_px()))
+        {
             log.row_mut(i).iter_mut().zip(found).for_each(|(to, l)| *to = l);
             shown[i] = true;
         }
@@ -199,8 +218,13 @@ fn evidence_of(
     stop_if_asked("while gathering evidence")?;
     let (scan, all) = (seen.scan(), seen.sites());
     let (places, weights) = match around {
-        Around::Truth => seen.truly(frame).ok_or_else(|| Error::data("the truth of this movie is not known"))?,
-        Around::Perfect => (seen.places().to_vec(), perfect_weights(seen).row(0).to_vec()),
+        Around::Truth => {
+            let unknown = || Error::data("the truth of this movie is not known: ask for what is believed");
+            let (places, weights) = seen.truly(frame).ok_or_else(unknown)?;
+            let weights = ndarray::Array1::from(weights);
+            return evidence_pulled(seen, (frame, sites), candidates, (weights.view(), Some(places)));
+        }
+        Around::Perfect => (seen.places().to_vec(), perfect_row(seen)),
         Around::Believed(weights) => {
             check(
                 "around",
@@ -208,7 +232,7 @@ fn evidence_of(
                 weights.dim() == (scan.frames(), all.len()),
                 "a weight for each frame and site",
             )?;
-            return evidence_pulled(seen, (frame, sites), candidates, weights.row(frame));
+            return evidence_pulled(seen, (frame, sites), candidates, (weights.row(frame), None));
         }
     };
     let (expected, counts) = seen.expected(frame, &places, &weights)?;

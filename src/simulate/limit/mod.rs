@@ -8,7 +8,7 @@ mod pull;
 mod site;
 
 pub use evidence::{Around, Candidates, SiteEvidence};
-pub(crate) use evidence::{Seen, believed_places, gather, perfect_weights};
+pub(crate) use evidence::{Seen, believed_places, gather, perfect_row, perfect_weights};
 pub use found::{DetectionLimit, LimitCurve, SpeciesLimit};
 pub use options::{LimitOptions, SiteKind, Substitute};
 

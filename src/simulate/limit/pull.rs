@@ -54,6 +54,30 @@ pub(super) struct Stand {
     pub push: (f64, f64),
 }
 
+/// What a mean over a Gaussian window has of a column's image: a wider Gaussian of the same volume.
+pub(super) struct Taken {
+    middle: (f64, f64),
+    height: f64,
+    variance: f64,
+}
+
+impl Taken {
+    pub(super) fn of(own: &[([usize; 2], f64)], (y, x): (f64, f64), smooth_px: f64) -> Taken {
+        let (mut volume, mut moment) = (0.0, 0.0);
+        for ([r, c], v) in own {
+            volume += v;
+            moment += 0.5 * v * ((*r as f64 - y).powi(2) + (*c as f64 - x).powi(2));
+        }
+        let variance = smooth_px * smooth_px + moment / volume.max(1e-12);
+        Taken { middle: (y, x), height: volume / (std::f64::consts::TAU * variance), variance }
+    }
+
+    pub(super) fn at(&self, [r, c]: [usize; 2]) -> f64 {
+        let r2 = (r as f64 - self.middle.0).powi(2) + (c as f64 - self.middle.1).powi(2);
+        self.height * libm::exp(-0.5 * r2 / self.variance)
+    }
+}
+
 /// How much more probable counts are with each of the candidates at a site than with the first, as logarithms, each with
 /// its neighbours where it pushes them; `now` is what is in `expected`, and nowhere are fewer than `least`. None where the frame does not show the site.
 pub(super) fn log_ratios(
@@ -62,7 +86,7 @@ pub(super) fn log_ratios(
     (sites, slopes): (&Sites, &[Option<Slope>]),
     (frame, site, place): (usize, usize, [f64; 2]),
     (now, candidates): (Stand, &[Stand]),
-    least: f64,
+    (least, smooth_px): (f64, Option<f64>),
 ) -> Option<Vec<f64>> {
     let own = view.own(frame, place)?;
     let n = view.scan.imaging.size_px;
@@ -73,9 +97,15 @@ pub(super) fn log_ratios(
     let width = right - left;
     // For each pixel what the site's weight adds, and what a nanometre of its neighbours', and of the next, does.
     let mut parts = vec![[0.0; 3]; (bottom - top) * width];
+    if let Some(smooth) = smooth_px {
+        let taken = Taken::of(&own, (y, x), smooth);
+        for (i, part) in parts.iter_mut().enumerate() {
+            part[0] -= taken.at([top + i / width, left + i % width]);
+        }
+    }
     for (at, of_w) in own {
         if (top..bottom).contains(&at[0]) && (left..right).contains(&at[1]) {
-            parts[(at[0] - top) * width + at[1] - left][0] = of_w;
+            parts[(at[0] - top) * width + at[1] - left][0] += of_w;
         }
     }
     let mut add = |near: usize, which: usize| {

@@ -2,6 +2,7 @@
 
 use super::SiteKind;
 use super::observer::Draw;
+use super::pull::Taken;
 use crate::error::Result;
 use crate::progress::stop_if_asked;
 use crate::simulate::probe::Probe;
@@ -125,10 +126,28 @@ impl Site {
 }
 
 impl Scan {
-    /// Pixels of a column in a frame, and what one W atom there would add to each; none where they are not all in the frame.
-    pub(crate) fn column_pixels(&self, frame: usize, place: [f64; 2]) -> Option<Vec<([usize; 2], f64)>> {
-        let n = self.imaging.size_px;
-        View { expected: Array2::zeros((n, n)), scan: self, probe: self.imaging.probe() }.own(frame, place)
+    /// How far the counts about each of these places are from what is expected, in standard deviations of Poisson's, matched
+    /// with a column's image less what a background's window takes of it; none where they are not all in the frame.
+    pub(crate) fn deviations(
+        &self,
+        frame: usize,
+        (expected, counts): (Array2<f64>, &Array2<f64>),
+        places: impl Iterator<Item = [f64; 2]>,
+        smooth_px: f64,
+    ) -> Vec<Option<f64>> {
+        let view = View { expected, scan: self, probe: self.imaging.probe() };
+        let of = |place: [f64; 2]| {
+            let own = view.own(frame, place)?;
+            let taken = Taken::of(&own, self.place(frame, (place[0], place[1])), smooth_px);
+            let (mut sum, mut information) = (0.0, 0.0);
+            for (at, of_w) in own {
+                let (e, v) = (view.expected[at].max(1e-9), of_w - taken.at(at));
+                sum += (counts[at] - e) * v / e;
+                information += v * v / e;
+            }
+            Some(sum / libm::sqrt(f64::max(information, 1e-12)))
+        };
+        places.map(of).collect()
     }
 
     /// Beyond this many pixels a column is not seen.

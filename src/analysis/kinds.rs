@@ -5,7 +5,7 @@ use crate::classify::{Classes, GaussianMixture, Motifs, Naming};
 use crate::defects::{Cut, Defects};
 use crate::detect::Lattice;
 use crate::error::{Error, Result};
-use crate::movie::{Movie, Normalise};
+use crate::movie::{Calibration, Movie, Normalise};
 use crate::simulate::{Composition, Experiment, Imaging, Matter};
 use polars::prelude::{NamedFrom, Series};
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,35 @@ pub(super) fn sorted(
 }
 
 impl Material {
+    /// The movie with the scale that its lattice says: a period of this material is so many nanometres. One whose scale is known
+    /// stays as it is. The time between frames no lattice tells: it stays what the file says, or one second.
+    ///
+    /// ```
+    /// use atomotion::prelude::*;
+    /// let recorded = Experiment::ws2().with_imaging(Imaging::clean().with_size_px(128)).with_frames(1).simulate(1)?.movie;
+    /// let movie = Material::Ws2.calibrated(recorded.with_calibration(Calibration::default()))?;
+    /// assert!((movie.calibration().nm_per_px / 0.032 - 1.0).abs() < 0.02);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the scale is not known and the first frame shows no lattice.
+    pub fn calibrated(self, movie: Movie) -> Result<Movie> {
+        let calibration = movie.calibration();
+        if calibration.known {
+            return Ok(movie);
+        }
+        let lattice = Lattice::find(&movie.frame(0)?.data)?;
+        let nm_per_px = self.scale(&lattice);
+        Ok(movie.with_calibration(Calibration::new(nm_per_px, calibration.s_per_frame)?))
+    }
+
+    /// Nanometres a pixel, of a movie with this lattice.
+    fn scale(self, lattice: &Lattice) -> f64 {
+        let [[ay, ax], [by, bx]] = lattice.basis_px;
+        (self.matter().crystal.cell_nm2() / (ay * bx - ax * by).abs()).sqrt()
+    }
+
     /// Names classes of this material's defects by a simulated movie of the same scale and orientation, whose every defect
     /// is known: each class gets the state whose mean patch is most like its own, orientations not told apart
     /// (`Mo_W+V_S`). A class of false detections gets a name as well: look at the likeness.
@@ -129,7 +158,8 @@ fn motifs(material: Material, movie: &Movie, lattice: &Lattice, rotation_deg: f6
     let mut matter = material.matter();
     matter.crystal.rotation_deg = rotation_deg;
     matter.composition = Composition { dopant: 0.04, single: 0.02, double: 0.01, ..matter.composition };
-    let nm_per_px = movie.calibration().nm_per_px;
+    let calibration = movie.calibration();
+    let nm_per_px = if calibration.known { calibration.nm_per_px } else { material.scale(lattice) };
     let imaging = Imaging::clean()
         .with_nm_per_px(nm_per_px)
         .with_size_px(((8.0 / nm_per_px) as usize).clamp(128, 512))

@@ -9,7 +9,7 @@ use crate::watch::{Followed, Watched};
 
 /// Species of hosts have the colder colours, those of columns the warmer ones.
 fn colour(species: usize) -> Rgb {
-    const ORDER: [usize; 6] = [1, 2, 4, 0, 6, 3];
+    const ORDER: [usize; 6] = [1, 2, 6, 0, 4, 3];
     CLASS_COLOURS[ORDER[species % ORDER.len()]]
 }
 

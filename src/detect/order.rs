@@ -63,9 +63,8 @@ struct Measured {
 pub(crate) struct Ground(Reference, usize);
 
 impl Ground {
-    /// Of an image with so many pixels a period; none where it shows no lattice.
-    pub(crate) fn of(image: &Array2<f32>, period_px: f64) -> Option<Ground> {
-        let by = ((period_px / 9.0).floor() as usize).max(1);
+    /// Of an image, which is binned by `by`; none where it shows no lattice.
+    pub(crate) fn of(image: &Array2<f32>, by: usize) -> Option<Ground> {
         Reference::of(&bin(image, by)).map(|reference| Ground(reference, by))
     }
 

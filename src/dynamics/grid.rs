@@ -1,7 +1,7 @@
 //! Points of one frame by cell, so that those near a place are found without looking at the others.
 
 /// A square grid over points, stored cell by cell.
-pub(super) struct Grid {
+pub(crate) struct Grid {
     origin: [f64; 2],
     cell: f64,
     rows: usize,
@@ -15,7 +15,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// A grid for searches within `reach`. Cells are no smaller than that, and there are no more than four for each point.
-    pub(super) fn new(places: impl Iterator<Item = [f64; 2]>, reach: f64) -> Grid {
+    pub(crate) fn new(places: impl Iterator<Item = [f64; 2]>, reach: f64) -> Grid {
         let at: Vec<[f64; 2]> = places.collect();
         let fold = |axis: usize, start: f64, f: fn(f64, f64) -> f64| at.iter().map(|p| p[axis]).fold(start, f);
         let low = [0, 1].map(|axis| fold(axis, f64::INFINITY, f64::min));
@@ -62,7 +62,7 @@ impl Grid {
     }
 
     /// Calls `visit` with the number and squared distance of every point within `reach` of a place.
-    pub(super) fn near(&self, place: [f64; 2], reach: f64, mut visit: impl FnMut(u32, f64)) {
+    pub(crate) fn near(&self, place: [f64; 2], reach: f64, mut visit: impl FnMut(u32, f64)) {
         if self.points.is_empty() {
             return;
         }

@@ -19,6 +19,7 @@ pub use diffusion::{
     Diffusion, DiffusionOptions, Direction, Hop, HopRates, Hopping, Hops, KindDiffusion, KindMsd, MotionModel, Moves,
     Msd, MsdPoint,
 };
+pub(crate) use grid::Grid;
 pub use linking::{Branch, BranchKind, LinkScores, Linker, Motion, Pair, score_links};
 pub use sightings::Sightings;
 pub use tracks::Tracks;

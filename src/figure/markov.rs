@@ -332,8 +332,7 @@ pub fn site_map(
         check("probability", p, (-1e-6..=1.0 + 1e-6).contains(&p), "from 0 to 1")?;
     }
     let map = discs(frame.data.dim(), places, probability, radius_px);
-    let nm = frame.calibration.known.then_some(frame.calibration.nm_per_px);
-    let left = Tile { nm_per_px: nm, ..Tile::new(frame.data.clone(), super::kinds::caption(frame)) };
+    let left = super::kinds::tile(frame, super::kinds::caption(frame));
     let right =
         Tile { range: (0.0, 1.0), bar: Some(""), ..Tile::new(map, format!("probability of {what} at each site")) };
     let tiles = Tiles { tiles: vec![left, right], columns: 2, side: 330.0, colours: ColourMap::Grey, legend: vec![] };

@@ -1,6 +1,6 @@
 //! A movie read in space and time, and the lattice that was followed.
 
-use super::kinds::{caption, show};
+use super::kinds::{caption, show, single, tile};
 use super::markov::discs;
 use super::{CLASS_COLOURS, ColourMap, Figure, Mark, Rgb, Tile, Tiles};
 use crate::error::Result;
@@ -35,9 +35,7 @@ impl Watched {
             radius: 1.3 * radius as f32,
             colour: colour(kind),
         });
-        let calibration = image.calibration;
-        let nm_per_px = calibration.known.then_some(calibration.nm_per_px);
-        let first = Tile { marks: marks.collect(), nm_per_px, ..Tile::new(image.data.clone(), caption(&image)) };
+        let first = Tile { marks: marks.collect(), ..tile(&image, caption(&image)) };
         let certain = |map, words: &str| Tile { range: (0.0, 1.0), bar: Some(""), ..Tile::new(map, words) };
         let tiles = vec![first, certain(alone, "defects by this frame alone"), certain(all, "by all frames")];
         let there = |kind: &usize| called().any(|(_, k)| k == *kind);
@@ -71,11 +69,9 @@ impl Followed {
             lattice.get(i)?.then_some(Mark { y: y.get(i)?, x: x.get(i)?, radius, colour })
         };
         let marks = (0..table.height()).filter_map(mark).collect();
-        let nm_per_px = image.calibration.known.then_some(image.calibration.nm_per_px);
-        let tile = Tile { marks, nm_per_px, ..Tile::new(image.data.clone(), caption(&image)) };
+        let tile = Tile { marks, ..tile(&image, caption(&image)) };
         let legend = self.sublattices().into_iter().enumerate().map(|(i, name)| (colour(3 * i), name)).collect();
-        let tiles = Tiles { tiles: vec![tile], columns: 1, side: 500.0, colours: ColourMap::Grey, legend };
-        Ok(Figure::tiles(tiles, format!("{}: {} sites followed", caption(&image), table.height())))
+        Ok(single(tile, legend, format!("{}: {} sites followed", caption(&image), table.height())))
     }
 
     /// Shows itself in a notebook, with the sites of the last frame.

@@ -88,7 +88,7 @@ fn add(rows: &mut Vec<Row>, new: Row) {
 
 fn scenes(sites: &Sites, engine: &mut Engine) -> Result<Vec<Scene>> {
     let nearest = |which: &dyn Fn(usize) -> bool| {
-        let far = |s: &usize| libm::hypot(sites.y_nm[*s], sites.x_nm[*s]);
+        let far = |s: &usize| libm::hypot(sites.at_nm[*s][0], sites.at_nm[*s][1]);
         (0..sites.len()).filter(|&s| which(s)).min_by(|a, b| far(a).total_cmp(&far(b)))
     };
     let missing = || Error::data("the lattice has no site that all of this fits around");

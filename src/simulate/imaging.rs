@@ -1,7 +1,9 @@
 //! How a microscope turns columns of atoms into counts: options, doses, presets.
 
+use super::crystal::Crystal;
 use super::probe::Probe;
 use super::scan::Scan;
+use super::states::Occupant;
 use crate::error::{Result, check, setters};
 use crate::movie::Calibration;
 use crate::session::seeded;
@@ -208,6 +210,12 @@ impl Imaging {
     pub fn weight(&self, atoms: [u8; 3]) -> f64 {
         let of = |z: u8| libm::pow(f64::from(z) / f64::from(REFERENCE), self.z_power);
         atoms.iter().filter(|&&z| z > 0).map(|&z| of(z)).sum()
+    }
+
+    /// The same of the perfect column of each sublattice.
+    pub(crate) fn perfect_weights(&self, crystal: &Crystal) -> Vec<f64> {
+        let perfect = |kind| self.weight(Occupant::Perfect.atoms(kind, crystal.adatom));
+        crystal.sublattices.iter().map(perfect).collect()
     }
 
     /// Nanometres per pixel and seconds per frame.

@@ -188,8 +188,7 @@ impl Evolution {
     /// Where every site is at the beginning of a frame: place and displacement, in nanometres.
     pub(super) fn places(&self, frame: usize) -> Vec<[f64; 2]> {
         let moved = self.matter.relaxation.displacements(&self.sites, &self.frames[frame]);
-        let at = self.sites.y_nm.iter().zip(&self.sites.x_nm);
-        at.zip(moved).map(|((y, x), [dy, dx])| [y + dy, x + dx]).collect()
+        self.sites.at_nm.iter().zip(moved).map(|([y, x], [dy, dx])| [y + dy, x + dx]).collect()
     }
 
     /// The columns that an image of a frame shows: all that have an atom.

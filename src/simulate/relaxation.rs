@@ -127,7 +127,7 @@ impl Relaxation {
 
 /// Moves `what` by `far` on the line from `from` to it.
 fn shift(moved: &mut [f64; 2], sites: &Sites, from: usize, what: usize, far: f64) {
-    let (dy, dx) = (sites.y_nm[what] - sites.y_nm[from], sites.x_nm[what] - sites.x_nm[from]);
+    let (dy, dx) = (sites.at_nm[what][0] - sites.at_nm[from][0], sites.at_nm[what][1] - sites.at_nm[from][1]);
     let length = libm::hypot(dy, dx);
     moved[0] += far * dy / length;
     moved[1] += far * dx / length;

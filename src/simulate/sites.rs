@@ -10,9 +10,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Sites in nanometres from the square's centre, y down. A site is named by its number.
 #[derive(Clone, PartialEq)]
 pub struct Sites {
-    pub(super) y_nm: Vec<f64>,
-    pub(super) x_nm: Vec<f64>,
-    /// The same places, `[y, x]`.
+    /// `[y, x]` of each.
     pub(crate) at_nm: Vec<[f64; 2]>,
     /// Which of the crystal's sublattices.
     pub(crate) sublattice: Vec<u8>,
@@ -20,10 +18,12 @@ pub struct Sites {
     pub(super) bonds: Vec<[u32; 3]>,
     /// For mobile sites, the nearest mobile ones (six, or three in graphene), by direction.
     pub(super) steps: Vec<[u32; 6]>,
-    pub(crate) host: Vec<bool>,
-    pub(crate) mobile: Vec<bool>,
+    pub(super) host: Vec<bool>,
+    pub(super) mobile: Vec<bool>,
     /// Atoms of a perfect column.
     pub(super) per_column: Vec<u8>,
+    /// From a site to the nearest of all.
+    pub(crate) bond_nm: f64,
     /// From a mobile site to the next.
     pub(super) step_nm: f64,
 }
@@ -46,6 +46,7 @@ impl Sites {
             return Err(Error::data(format!("{}: a column has {} steps, more than 6", crystal.name, offsets.len())));
         }
         let mut sites = Sites::places(crystal, side_nm);
+        sites.bond_nm = near.iter().map(|n| n.1).fold(0.0, f64::max);
         sites.step_nm = steps.iter().map(|s| s.1).fold(0.0, f64::max);
         let (index, cells) = sites.index(crystal, side_nm);
         for (at, &(u, v, s)) in cells.iter().enumerate() {
@@ -61,8 +62,6 @@ impl Sites {
 
     fn places(crystal: &Crystal, side_nm: f64) -> Sites {
         let mut sites = Sites {
-            y_nm: vec![],
-            x_nm: vec![],
             at_nm: vec![],
             sublattice: vec![],
             bonds: vec![],
@@ -70,12 +69,11 @@ impl Sites {
             host: vec![],
             mobile: vec![],
             per_column: vec![],
+            bond_nm: 0.0,
             step_nm: 0.0,
         };
         walk(crystal, side_nm, |_, s, (y, x)| {
             let kind = &crystal.sublattices[s];
-            sites.y_nm.push(y);
-            sites.x_nm.push(x);
             sites.at_nm.push([y, x]);
             sites.sublattice.push(s as u8);
             sites.bonds.push([NONE; 3]);
@@ -105,13 +103,13 @@ impl Sites {
     /// How many sites there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.y_nm.len()
+        self.at_nm.len()
     }
 
     /// Whether the square is too small for any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.y_nm.is_empty()
+        self.at_nm.is_empty()
     }
 
     /// Neighbours that there are.
@@ -119,7 +117,7 @@ impl Sites {
         self.bonds[site].iter().filter(|&&n| n != NONE).map(|&n| n as usize)
     }
 
-    pub(crate) fn stepped(&self, site: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn stepped(&self, site: usize) -> impl Iterator<Item = usize> + '_ {
         self.steps[site].iter().filter(|&&n| n != NONE).map(|&n| n as usize)
     }
 
@@ -132,11 +130,12 @@ impl Sites {
         let bond = |k: usize| -> Vec<Option<u32>> {
             self.bonds.iter().map(|b| Some(b[k]).filter(|&site| site != NONE)).collect()
         };
+        let along = |axis: usize| self.at_nm.iter().map(|at| at[axis]).collect::<Vec<f64>>();
         let mut columns = vec![
             Series::new("site".into(), (0..self.len() as u32).collect::<Vec<_>>()).into(),
             Series::new("sublattice".into(), &self.sublattice).into(),
-            Series::new("y_nm".into(), &self.y_nm).into(),
-            Series::new("x_nm".into(), &self.x_nm).into(),
+            Series::new("y_nm".into(), along(0)).into(),
+            Series::new("x_nm".into(), along(1)).into(),
         ];
         for k in 0..3 {
             columns.push(Series::new(format!("bond_{k}").into(), bond(k)).into());

@@ -88,7 +88,7 @@ impl Matter {
             seen.resize(sites.len(), [0; 3]);
             for (site, last) in seen.iter_mut().enumerate() {
                 *last = [last[1], last[2], specimen.state(sites, site).index() as u8];
-                let inside = libm::fabs(sites.y_nm[site]) < inner && libm::fabs(sites.x_nm[site]) < inner;
+                let inside = libm::fabs(sites.at_nm[site][0]) < inner && libm::fabs(sites.at_nm[site][1]) < inner;
                 if frame > 1 && inside {
                     counts[last.map(usize::from)] += 1;
                 }

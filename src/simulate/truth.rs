@@ -81,7 +81,7 @@ impl Evolution {
         let inside: Vec<usize> = (0..places.len()).filter(|&s| seen(scan, places[s].0, places[s].1)).collect();
         let state = |s: &usize| self.frames[frame].state(&self.sites, *s).name(crystal);
         let of = |pick: &dyn Fn(usize) -> f64| inside.iter().map(|&s| pick(s) as f32).collect::<Vec<f32>>();
-        let ideal = |s: usize| scan.place(frame, (self.sites.y_nm[s], self.sites.x_nm[s]));
+        let ideal = |s: usize| scan.place(frame, self.sites.at_nm[s].into());
         let columns = vec![
             column("site", inside.iter().map(|&s| s as u32).collect::<Vec<_>>()),
             column("sublattice", inside.iter().map(|&s| self.sites.sublattice[s]).collect::<Vec<_>>()),

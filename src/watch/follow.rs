@@ -82,7 +82,7 @@ impl Watch {
         let middle = (scan.imaging.size_px as f64 - 1.0) / 2.0;
         let nm = |px: f64, first: f64| (px + first - middle) * registered.nm_per_px;
         let places = registered.at_px.iter().map(|[y, x]| [nm(*y, first[0]), nm(*x, first[1])]).collect();
-        let ground = Ground::of(&mean.data, labels.lattice.period_px);
+        let ground = Ground::of(&mean.data, labels.bin);
         let mut followed = Followed {
             movie: movie.clone(),
             matter: self.matter.clone().with_crystal(registered.crystal.clone()),

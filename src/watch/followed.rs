@@ -100,9 +100,7 @@ impl Followed {
 
     /// From a column to the nearest other one, in pixels.
     pub(crate) fn bond_px(&self) -> f64 {
-        let at = |s: usize| self.sites.at_nm[s];
-        let bond = (0..self.sites.len()).find_map(|s| self.sites.bonded(s).next().map(|n| (at(s), at(n))));
-        bond.map_or(5.0, |(a, b)| libm::hypot(a[0] - b[0], a[1] - b[1]) / self.scan.imaging.nm_per_px)
+        self.sites.bond_nm / self.scan.imaging.nm_per_px
     }
 
     /// What the columns of each sublattice are: "W", "2S".

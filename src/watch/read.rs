@@ -47,7 +47,7 @@ pub(super) fn read(followed: &Followed, model: &Model) -> Result<Watched> {
         parts = Some((hosts, columns));
     }
     let (hosts, columns) = parts.ok_or_else(|| Error::data("a movie is read in at least one round"))?;
-    Ok(Watched::new(&followed, hosts, columns, model))
+    Watched::new(followed, hosts, columns, model)
 }
 
 fn at(followed: &Followed, kinds: &[Stands]) -> Result<SiteEvidence> {

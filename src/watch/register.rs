@@ -1,12 +1,12 @@
 //! A crystal laid over the columns that an image shows.
 
 use crate::detect::FoundColumns;
+use crate::dynamics::Grid;
 use crate::error::{Error, Result};
 use crate::filter::gaussian;
 use crate::linear::solve;
-use crate::simulate::{Crystal, Sites};
-use ndarray::{Array2, array};
-use std::collections::HashMap;
+use crate::simulate::{Crystal, Imaging, Sites};
+use ndarray::Array2;
 
 /// A site counts as found if a bright column is nearer than this, in parts of a bond.
 const NEAR: f64 = 0.4;
@@ -15,6 +15,7 @@ const LEAST_FOUND: f64 = 0.7;
 /// How far columns around a site say how the lattice is bent there, in periods (standard deviation), and how many columns
 /// it takes to believe them by half.
 const BEND_PERIODS: f64 = 1.5;
+const BEND_REACH: f64 = 3.0;
 const BELIEVED: f64 = 2.0;
 
 /// A crystal's sites in an image.
@@ -40,31 +41,6 @@ struct Affine {
 impl Affine {
     fn px(&self, [y, x]: [f64; 2]) -> [f64; 2] {
         [0, 1].map(|i| self.by[i][0] * y + self.by[i][1] * x + self.origin[i])
-    }
-}
-
-/// Points by the square that they lie in.
-struct Grid {
-    side: f64,
-    squares: HashMap<(i64, i64), Vec<[f64; 2]>>,
-}
-
-impl Grid {
-    fn new(points: &[[f64; 2]], side: f64) -> Grid {
-        let mut squares = HashMap::<_, Vec<[f64; 2]>>::new();
-        for &p in points {
-            squares.entry(p.map(|c| (c / side).floor() as i64).into()).or_default().push(p);
-        }
-        Grid { side, squares }
-    }
-
-    /// Nearest point, if it is nearer than `side`.
-    fn nearest(&self, [y, x]: [f64; 2]) -> Option<[f64; 2]> {
-        let (r, c) = ((y / self.side).floor() as i64, (x / self.side).floor() as i64);
-        let around = (-1..=1).flat_map(|dr| (-1..=1).map(move |dc| (r + dr, c + dc)));
-        let far = |p: &[f64; 2]| libm::hypot(p[0] - y, p[1] - x);
-        let near = around.filter_map(|square| self.squares.get(&square)).flatten().copied();
-        near.min_by(|a, b| far(a).total_cmp(&far(b))).filter(|p| far(p) < self.side)
     }
 }
 
@@ -106,10 +82,7 @@ pub(super) fn register(
             let of_kind = (0..sites.len()).filter(|&s| usize::from(sites.sublattice[s]) == kind);
             let Some(s) = of_kind.min_by(|s, t| near_origin(s).total_cmp(&near_origin(t))) else { continue };
             let off = straight.px(sites.at_nm[s]);
-            let mut affine = Affine { origin: [start[0] - off[0], start[1] - off[1]], ..straight };
-            for _ in 0..4 {
-                affine = matches.refined(&affine).unwrap_or(affine);
-            }
+            let affine = matches.fitted(Affine { origin: [start[0] - off[0], start[1] - off[1]], ..straight });
             let (bright, faint) = matches.brightness(&affine, &soft);
             ways.push(Way { crystal: turned.clone(), affine, found: matches.score(&affine, size), bright, faint });
         }
@@ -141,7 +114,7 @@ pub(super) fn register(
             )));
         }
         let of = ((highest - lowest) / (bright - lowest).max(1e-12)).clamp(0.0, 10.0);
-        let weights = weights(crystal);
+        let weights = Imaging::ideal().perfect_weights(crystal);
         let usual = weights.iter().copied().fold(f64::MAX, f64::min) / weights.iter().copied().fold(0.0, f64::max);
         if !(0.4..2.5).contains(&(of / usual)) {
             return Err(wrong());
@@ -151,24 +124,15 @@ pub(super) fn register(
     let longest = size.0.max(size.1) as f64 + 2.0 * margin_px;
     let sites = turned.sites(1.05 * longest * nm_per_px)?;
     let matches = Matches::of(found, &sites, crystal, nm_per_px);
-    let mut affine = *affine;
-    for _ in 0..4 {
-        affine = matches.refined(&affine).unwrap_or(affine);
-    }
-    let at_px = matches.bent(&affine);
+    let at_px = matches.bent(&matches.fitted(*affine));
     Ok(Registered { crystal: turned.clone(), sites, at_px, nm_per_px, found: *score, ratio })
 }
 
 /// Sublattices whose columns may be the brightest: within a third of the highest weight.
 fn brightest(crystal: &Crystal) -> Vec<usize> {
-    let weights = weights(crystal);
+    let weights = Imaging::ideal().perfect_weights(crystal);
     let most = weights.iter().copied().fold(0.0, f64::max);
     (0..weights.len()).filter(|&i| weights[i] > 0.7 * most).collect()
-}
-
-/// What a perfect column of each sublattice scatters, by Z^1.7.
-fn weights(crystal: &Crystal) -> Vec<f64> {
-    crystal.sublattices.iter().map(|s| f64::from(s.per_column) * libm::pow(f64::from(s.element), 1.7)).collect()
 }
 
 /// Pairs of image vectors that the crystal's cell vectors may be: each of the lattice's shortest as the first, and the
@@ -211,25 +175,35 @@ struct Matches<'a> {
     sites: &'a Sites,
     /// Sublattices of the brightest columns, and those columns of the image.
     brightest: Vec<usize>,
+    columns: &'a [[f64; 2]],
     grid: Grid,
     near_px: f64,
     period_px: f64,
 }
 
 impl Matches<'_> {
-    fn of<'a>(found: &FoundColumns, sites: &'a Sites, crystal: &Crystal, nm_per_px: f64) -> Matches<'a> {
-        let bond = (0..sites.len()).flat_map(|s| sites.bonded(s).map(move |n| (s, n))).next();
-        let length = |(s, n): (usize, usize)| {
-            libm::hypot(sites.at_nm[s][0] - sites.at_nm[n][0], sites.at_nm[s][1] - sites.at_nm[n][1])
-        };
-        let near_px = NEAR * bond.map_or(crystal.period_nm() / 1.8, length) / nm_per_px;
-        let grid = Grid::new(&found.bright, near_px);
-        Matches { sites, brightest: brightest(crystal), grid, near_px, period_px: crystal.period_nm() / nm_per_px }
+    fn of<'a>(found: &'a FoundColumns, sites: &'a Sites, crystal: &Crystal, nm_per_px: f64) -> Matches<'a> {
+        let near_px = NEAR * sites.bond_nm / nm_per_px;
+        let grid = Grid::new(found.bright.iter().copied(), near_px);
+        let columns = &found.bright;
+        Matches {
+            sites,
+            brightest: brightest(crystal),
+            columns,
+            grid,
+            near_px,
+            period_px: crystal.period_nm() / nm_per_px,
+        }
     }
 
     /// The column at a site of the brightest kind; none at others, whose columns the noise may hide or make.
     fn column(&self, site: usize, at: [f64; 2]) -> Option<[f64; 2]> {
-        self.grid.nearest(at).filter(|_| self.is_bright(site))
+        if !self.is_bright(site) {
+            return None;
+        }
+        let mut nearest: Option<(u32, f64)> = None;
+        self.grid.near(at, self.near_px, |i, far| nearest = nearest.filter(|n| n.1 <= far).or(Some((i, far))));
+        nearest.map(|(i, _)| self.columns[i as usize])
     }
 
     fn is_bright(&self, site: usize) -> bool {
@@ -270,6 +244,11 @@ impl Matches<'_> {
         if all > 0.0 { hit / all } else { 0.0 }
     }
 
+    /// An affine map, fitted a few times over: as it gets better, more sites find their columns.
+    fn fitted(&self, start: Affine) -> Affine {
+        (0..4).fold(start, |affine, _| self.refined(&affine).unwrap_or(affine))
+    }
+
     /// The matrix and origin that bring sites nearest to their columns, by least squares.
     fn refined(&self, affine: &Affine) -> Option<Affine> {
         let (mut left, mut right) = (Array2::<f64>::zeros((3, 3)), Array2::<f64>::zeros((3, 2)));
@@ -294,29 +273,18 @@ impl Matches<'_> {
     /// Where every site is, with what the columns around say beyond the matrix: strain, and slow distortions of the scan.
     fn bent(&self, affine: &Affine) -> Vec<[f64; 2]> {
         let straight: Vec<[f64; 2]> = self.sites.at_nm.iter().map(|&nm| affine.px(nm)).collect();
-        let away: Vec<Option<[f64; 2]>> = straight
-            .iter()
-            .enumerate()
-            .map(|(s, &at)| self.column(s, at).map(|c| [c[0] - at[0], c[1] - at[1]]))
-            .collect();
+        let found = |(s, &at): (usize, &[f64; 2])| self.column(s, at).map(|c| (at, [c[0] - at[0], c[1] - at[1]]));
+        let (places, away): (Vec<_>, Vec<_>) = straight.iter().enumerate().filter_map(found).unzip();
         let sigma = BEND_PERIODS * self.period_px;
-        let mut squares = HashMap::<(i64, i64), Vec<usize>>::new();
-        let square = |at: [f64; 2]| ((at[0] / (2.0 * sigma)).floor() as i64, (at[1] / (2.0 * sigma)).floor() as i64);
-        for (s, _) in away.iter().enumerate().filter(|(_, a)| a.is_some()) {
-            squares.entry(square(straight[s])).or_default().push(s);
-        }
-        let of = |at: [f64; 2]| {
-            let (r, c) = square(at);
-            let around = (-1..=1).flat_map(|dr| (-1..=1).map(move |dc| (r + dr, c + dc)));
-            let mut sum = array![0.0, 0.0, BELIEVED];
-            for &s in around.filter_map(|k| squares.get(&k)).flatten() {
-                let Some(by) = away[s] else { continue };
-                let far = libm::hypot(straight[s][0] - at[0], straight[s][1] - at[1]) / sigma;
-                let weight = libm::exp(-0.5 * far * far);
-                (sum[0], sum[1], sum[2]) = (sum[0] + weight * by[0], sum[1] + weight * by[1], sum[2] + weight);
-            }
+        let grid = Grid::new(places.into_iter(), BEND_REACH * sigma);
+        let of = |&at: &[f64; 2]| {
+            let mut sum = [0.0, 0.0, BELIEVED];
+            grid.near(at, BEND_REACH * sigma, |i, far| {
+                let (weight, by): (f64, [f64; 2]) = (libm::exp(-0.5 * far / (sigma * sigma)), away[i as usize]);
+                sum = [sum[0] + weight * by[0], sum[1] + weight * by[1], sum[2] + weight];
+            });
             [at[0] + sum[0] / sum[2], at[1] + sum[1] / sum[2]]
         };
-        straight.iter().map(|&at| of(at)).collect()
+        straight.iter().map(of).collect()
     }
 }

@@ -5,7 +5,7 @@ use crate::detect::{FoundColumns, counts_of};
 use crate::error::Result;
 use crate::filter::{median, robust};
 use crate::progress::{Progress, Reporter, stop_if_asked};
-use crate::simulate::{Imaging, Seen, Sublattice, believed_places, perfect_row, perfect_weights};
+use crate::simulate::{Imaging, Seen, believed_places, perfect_row, perfect_weights};
 use ndarray::{Array2, s};
 use rayon::prelude::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
@@ -72,14 +72,9 @@ impl Followed {
 
     /// The power of the atomic number that makes the fainter column's height this part of the brighter one's.
     fn power(&self, ratio: f64) -> f64 {
-        let crystal = &self.matter.crystal;
         let ratio_at = |power: f64| {
             let imaging = self.scan.imaging.clone().with_z_power(power);
-            let pile = |s: &Sublattice| {
-                let atoms = std::array::from_fn(|i| if i < usize::from(s.per_column) { s.element } else { 0 });
-                imaging.weight(atoms)
-            };
-            let of: Vec<f64> = crystal.sublattices.iter().map(pile).collect();
+            let of = imaging.perfect_weights(&self.matter.crystal);
             of.iter().copied().fold(f64::MAX, f64::min) / of.iter().copied().fold(f64::MIN_POSITIVE, f64::max)
         };
         let powers = (0..=50).map(|i| 1.3 + 0.014 * f64::from(i));

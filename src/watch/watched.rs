@@ -6,7 +6,7 @@ use crate::detect::Labels;
 use crate::error::{Result, check};
 use crate::markov::{Change, Vacancy};
 use crate::simulate::SiteEvidence;
-use ndarray::{Array3, Axis, s};
+use ndarray::Array3;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 /// The sites of one kind.
@@ -24,6 +24,13 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn new(evidence: SiteEvidence, posterior: Array3<f64>, kinds: &[Stands], start: Vec<f64>) -> Part {
         Part { evidence, posterior, kinds: kinds.to_vec(), start, vacancies: vec![] }
+    }
+
+    /// Which sites a frame shows: place in the evidence, and number.
+    fn shown(&self, frame: usize) -> impl Iterator<Item = (usize, u32)> {
+        let evidence = &self.evidence;
+        let all = evidence.sites.iter().copied().enumerate();
+        all.filter(move |(i, _)| evidence.shown[[frame, *i]])
     }
 
     /// Probability of a species at a site by one frame alone.
@@ -70,10 +77,10 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(followed: &Followed, hosts: Part, columns: Part, model: Model) -> Watched {
-        let mut watched = Watched { followed: followed.clone(), hosts, columns, model, table: DataFrame::default() };
-        watched.table = watched.called(0.5).unwrap_or_default();
-        watched
+    pub(super) fn new(followed: Followed, hosts: Part, columns: Part, model: Model) -> Result<Watched> {
+        let mut watched = Watched { followed, hosts, columns, model, table: DataFrame::default() };
+        watched.table = watched.called(0.5)?;
+        Ok(watched)
     }
 
     /// The defects that are more probable than not, one row for each in each frame: `frame` u32, `time_s` f64, `site` u32,
@@ -95,9 +102,7 @@ impl Watched {
         let mut rows: Vec<Row> = vec![];
         for frame in 0..self.hosts.posterior.dim().0 {
             for part in [&self.hosts, &self.columns] {
-                for (i, &site) in
-                    part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]])
-                {
+                for (i, site) in part.shown(frame) {
                     for kind in 1..part.kinds.len() {
                         let p = part.posterior[[frame, i, kind]];
                         if p > least {
@@ -239,7 +244,7 @@ impl Watched {
         let mut sites = vec![];
         let mut first = 0;
         for part in [&self.hosts, &self.columns] {
-            for (i, &site) in part.evidence.sites.iter().enumerate().filter(|(i, _)| part.evidence.shown[[frame, *i]]) {
+            for (i, site) in part.shown(frame) {
                 let [y, x] = self.followed.px(frame, site as usize);
                 let called = (1..part.kinds.len()).find(|&k| part.posterior[[frame, i, k]] > 0.5);
                 sites.push(SiteRead {
@@ -271,11 +276,10 @@ impl Watched {
         for part in [&self.hosts, &self.columns] {
             for kind in 1..part.kinds.len() {
                 let (mut n, mut wrong, mut alone) = (0.0, 0.0, 0.0);
-                for (frame, of_frame) in part.posterior.axis_iter(Axis(0)).enumerate() {
-                    for (i, p) in
-                        of_frame.slice(s![.., kind]).indexed_iter().filter(|(i, _)| part.evidence.shown[[frame, *i]])
-                    {
-                        if *p > 0.5 {
+                for frame in 0..part.posterior.dim().0 {
+                    for (i, _) in part.shown(frame) {
+                        let p = part.posterior[[frame, i, kind]];
+                        if p > 0.5 {
                             (n, wrong) = (n + 1.0, wrong + 1.0 - p);
                         }
                         alone += f64::from(u8::from(part.alone(frame, i, kind) > 0.5));

@@ -13,7 +13,7 @@ fn hops() -> Kinetics {
 }
 
 fn middle(sites: &Sites, which: impl Fn(usize) -> bool) -> usize {
-    let far = |s: &usize| libm::hypot(sites.y_nm[*s], sites.x_nm[*s]);
+    let far = |s: &usize| libm::hypot(sites.at_nm[*s][0], sites.at_nm[*s][1]);
     (0..sites.len()).filter(|&s| which(s)).min_by(|a, b| far(a).total_cmp(&far(b))).unwrap()
 }
 
@@ -62,7 +62,7 @@ fn an_isolated_vacancy_diffuses_as_its_rates_say() {
         waits.extend(events.first().map(|event| event.time_s * rate));
         counts.push(events.len() as f64);
         assert!(before <= duration && at.occupant[place] == Occupant::Missing1);
-        let (dy, dx) = (sites.y_nm[place] - sites.y_nm[start], sites.x_nm[place] - sites.x_nm[start]);
+        let (dy, dx) = (sites.at_nm[place][0] - sites.at_nm[start][0], sites.at_nm[place][1] - sites.at_nm[start][1]);
         squares.push(dy * dy + dx * dx);
     }
     let n = runs as f64;

@@ -94,12 +94,8 @@ pub(crate) trait Seen: Sync {
 
 /// Weight of every site of the perfect crystal.
 pub(crate) fn perfect_row(seen: &dyn Seen) -> Vec<f64> {
-    let (crystal, sites, scan) = (&seen.matter().crystal, seen.sites(), seen.scan());
-    let perfect = (0..sites.len()).map(|s| {
-        let kind = &crystal.sublattices[usize::from(sites.sublattice[s])];
-        scan.imaging.weight(Occupant::Perfect.atoms(kind, crystal.adatom))
-    });
-    perfect.collect()
+    let weights = seen.scan().imaging.perfect_weights(&seen.matter().crystal);
+    seen.sites().sublattice.iter().map(|&kind| weights[usize::from(kind)]).collect()
 }
 
 /// The same in every frame (row).

@@ -110,7 +110,7 @@ pub(super) fn log_ratios(
     }
     let mut add = |near: usize, which: usize| {
         let Some(slope) = &slopes[near] else { return };
-        let (dy, dx) = (sites.y_nm[near] - sites.y_nm[site], sites.x_nm[near] - sites.x_nm[site]);
+        let (dy, dx) = (sites.at_nm[near][0] - sites.at_nm[site][0], sites.at_nm[near][1] - sites.at_nm[site][1]);
         let length = libm::hypot(dy, dx);
         for i in 0..slope.width {
             for j in 0..slope.width {

@@ -126,6 +126,39 @@ fn a_stopped_training_ends_the_same() {
     }
 }
 
+/// Two labelled frames: crops come from both, the header names them, a stopped training goes on the same; frames of another
+/// magnification, none, and frames without any label are told.
+#[test]
+fn several_frames_teach_one_network() {
+    let _turn = one_at_a_time();
+    let of = |movie: &Movie, frame| PeriodicityBreak::default().label(&movie.frame(frame).unwrap()).unwrap();
+    let experiment = Ws2::default().with_size_px(128).with_vacancy_fraction(0.02).with_frames(4);
+    let movie = experiment.simulate(3).unwrap().movie;
+    let both = [of(&movie, 0), of(&movie, 3)];
+    let training = brief().with_held_out(0.3);
+    let train = |labels: &[Labels]| Detector::train_with(labels, &training, Device::Cpu, &mut ()).unwrap();
+    let whole = train(&both);
+    assert_ne!(whole.losses(), train(&both[..1]).losses());
+    let one = Detector::train_with(&both[0], &training, Device::Cpu, &mut ()).unwrap();
+    assert_eq!(train(&both[..1]).losses(), one.losses());
+    let folder = Folder::new("several");
+    whole.save(folder.join("d.safetensors")).unwrap();
+    assert!(format!("{whole:?}").contains("frames 0, 3 of"), "{whole:?}");
+    let path = folder.join("stopped.safetensors");
+    let named = training.clone().with_checkpoint(&path);
+    let stopped = Detector::train_with(&both, &named, Device::Cpu, &mut Stop { after: 3, done: 0 });
+    assert!(message(stopped).contains("after 3 of 6"));
+    let resumed = Detector::resume(&path).unwrap();
+    assert_eq!(resumed.losses(), whole.losses());
+    assert_eq!(resumed.probabilities(&both[0].frame).unwrap(), whole.probabilities(&both[0].frame).unwrap());
+    let coarse = of(&movie.bin(2).unwrap(), 0);
+    let failed = |labels: &[Labels]| message(Detector::train_with(labels, &training, Device::Cpu, &mut ()));
+    assert!(failed(&[both[0].clone(), coarse]).contains("px a lattice period"));
+    assert!(failed(&[]).contains("no labelled frame"));
+    let none = both[0].at_threshold(1000.0).unwrap();
+    assert!(failed(&[none.clone(), none]).contains("any of the frames"));
+}
+
 /// The header says in plain words what the file is; files of an earlier version say so.
 #[test]
 fn files_say_what_they_are() {
@@ -145,7 +178,7 @@ fn files_say_what_they_are() {
     let file = [&bytes[..8], older.as_bytes(), &bytes[8 + length..]].concat();
     let said = message(Detector::load(folder.write("old.safetensors", &file)));
     assert!(said.contains("atomotion detector 1") && said.contains("train again"), "{said}");
-    assert!(message(Trainer::load(&path)).contains("atomotion checkpoint 3"));
+    assert!(message(Trainer::load(&path)).contains("atomotion checkpoint 4"));
 }
 
 /// A held-out part that no longer gets better ends a training early.

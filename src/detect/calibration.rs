@@ -23,6 +23,8 @@ const PRIOR: [f64; 2] = [4.0, 0.25];
 /// Fewer detections of either kind say nothing.
 const FEWEST: usize = 5;
 const ROUNDS: usize = 50;
+/// Defects are at most so many times as frequent as labels.
+const MOST_FREQUENT: f64 = 10.0;
 
 impl Calibration {
     /// From detections in frames whose every defect is known: what the map said, and whether it was one. Newton's method on
@@ -61,6 +63,18 @@ impl Calibration {
             }
         }
         at
+    }
+
+    /// For frames in which defects are as frequent as the detections of one of them say, where they were `planted` times a
+    /// frame; never rarer.
+    pub(super) fn as_frequent(self, planted: f64, seen: &[f32]) -> Calibration {
+        if planted < 1.0 {
+            return self;
+        }
+        let times = |ratio: f64| Calibration { offset: self.offset + libm::log(ratio), ..self };
+        let expected = |at: Calibration| seen.iter().map(|v| f64::from(at.probability(*v))).sum::<f64>();
+        let ratio = (0..ROUNDS).fold(1.0, |ratio, _| (expected(times(ratio)) / planted).clamp(1.0, MOST_FREQUENT));
+        times(ratio)
     }
 
     /// The probability behind a value of a map.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tch::Tensor;
 
-const FORMAT: &str = "atomotion checkpoint 3";
+const FORMAT: &str = "atomotion checkpoint 4";
 const WHAT: &str = "a training";
 /// So many checkpoints that nobody named are kept.
 const KEPT: usize = 10;
@@ -93,7 +93,7 @@ impl Trainer {
     }
 
     /// Saves the training, finished or not, as safetensors: the weights, their running mean, the optimiser's moments, the
-    /// labelled frame and, in the header, the options and losses. [`Detector::resume`](super::Detector::resume) and
+    /// labelled frames and, in the header, the options and losses. [`Detector::resume`](super::Detector::resume) and
     /// [`Trainer::load`] need nothing else. The file is written whole or not at all.
     ///
     /// # Errors
@@ -108,7 +108,9 @@ impl Trainer {
         for (i, member) in self.done.iter().enumerate() {
             arrays.extend(member.weights()?.into_iter().map(|(name, value)| (format!("{}{name}", prefix(i)), value)));
         }
-        canvas_to(&self.canvas, &mut arrays);
+        for (i, canvas) in self.canvases.iter().enumerate() {
+            canvas_to(canvas, &format!("frame{i}."), &mut arrays);
+        }
         Arrays { header: header(path, FORMAT, &self.memory)?, arrays }.write(path)
     }
 
@@ -123,9 +125,10 @@ impl Trainer {
         let memory = memory(path, &stored, FORMAT, WHAT)?;
         let foreign = |why: String| Error::format(path, format!("does not hold {WHAT}: {why}"));
         memory.training.validate().map_err(|e| foreign(e.to_string()))?;
-        let canvas = canvas_of(&mut stored.arrays, &memory).map_err(foreign)?;
+        let canvas = |i: usize| canvas_of(&mut stored.arrays, &format!("frame{i}."), &memory).map_err(foreign);
+        let canvases = (0..memory.frames.max(1)).map(canvas).collect::<Result<Vec<_>>>()?;
         let device = best_device();
-        let mut trainer = Trainer::with_new_weights(canvas, memory, Checkpoint::at(path), device)?;
+        let mut trainer = Trainer::with_new_weights(canvases, memory, Checkpoint::at(path), device)?;
         trainer.descent.member.load(&stored.arrays, "").map_err(foreign)?;
         for i in 0..trainer.memory.network() {
             let member = Member::new(&trainer.memory.training, 0, device);

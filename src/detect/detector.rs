@@ -37,12 +37,13 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// Trains on the labels of one frame, on the GPU where there is one, and shows progress.
+    /// Trains on the labels of one frame, or of several (`&[first, late]`), on the GPU where there is one, and shows
+    /// progress.
     ///
     /// # Errors
-    /// If an option is out of range, there is no label to learn from, the frame is smaller than what the network looks
-    /// at, or training diverges. [`Error::Interrupted`] names the file that [`Detector::resume`] goes on from.
-    pub fn train(labels: &Labels, training: &Training) -> Result<Detector> {
+    /// If an option is out of range, there is no label to learn from, a frame is smaller than what the network looks at,
+    /// frames differ in magnification, or training diverges. [`Error::Interrupted`] names the file that [`Detector::resume`] goes on from.
+    pub fn train(labels: &(impl AsRef<[Labels]> + ?Sized), training: &Training) -> Result<Detector> {
         Detector::train_with(labels, training, best_device(), &mut Reporter::new("training", "steps"))
     }
 
@@ -51,20 +52,20 @@ impl Detector {
     /// # Errors
     /// As [`Detector::train`].
     pub fn train_with(
-        labels: &Labels,
+        labels: &(impl AsRef<[Labels]> + ?Sized),
         training: &Training,
         device: Device,
         progress: &mut dyn Progress,
     ) -> Result<Detector> {
-        Trainer::new(labels, training, device)?.finish(progress)
+        Trainer::new(labels.as_ref(), training, device)?.finish(progress)
     }
 
     /// A training to be run in steps: interrupted, looked at, and gone on with.
     ///
     /// # Errors
     /// As [`Detector::train`].
-    pub fn trainer(labels: &Labels, training: &Training) -> Result<Trainer> {
-        Trainer::new(labels, training, best_device())
+    pub fn trainer(labels: &(impl AsRef<[Labels]> + ?Sized), training: &Training) -> Result<Trainer> {
+        Trainer::new(labels.as_ref(), training, best_device())
     }
 
     /// Goes on with a training that was interrupted, from the file that the error named, with the same result as if it

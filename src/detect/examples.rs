@@ -2,7 +2,7 @@
 
 use super::components::components;
 use super::labels::Labels;
-use super::training::{Channel, Training, canvas};
+use super::training::{Channel, Training, canvases};
 use crate::error::{Result, check};
 use ndarray::{Array2, s};
 
@@ -16,8 +16,8 @@ pub(crate) struct Example {
 pub(crate) fn examples(labels: &Labels, training: &Training, count: usize) -> Result<(Vec<Example>, f32)> {
     training.validate()?;
     check("count", count, (1..=100).contains(&count), "from 1 to 100 crops")?;
-    let canvas = canvas(labels, training)?;
-    let batch = training.augment.batch(&canvas, count, 0, training.seed_of(0));
+    let canvases = canvases(std::slice::from_ref(labels), training)?;
+    let batch = training.augment.batch(&canvases, count, 0, training.seed_of(0));
     let of = |i: usize| {
         let channels = training.output.channels().iter().enumerate();
         let marks = channels.flat_map(|(c, &channel)| {

@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 
 const KINDS: [Kind; 3] = [Kind::Bright, Kind::Faint, Kind::Hollow];
 
-/// Adds a canvas to a file's arrays.
-pub(super) fn canvas_to(canvas: &Canvas, arrays: &mut BTreeMap<String, Array>) {
+/// Adds a canvas to a file's arrays, under names that begin with `prefix`.
+pub(super) fn canvas_to(canvas: &Canvas, prefix: &str, arrays: &mut BTreeMap<String, Array>) {
     let map = |a: &Array2<f32>| -> Array { (a.shape().to_vec(), a.iter().copied().collect()) };
-    let mut add = |name: &str, array: Array| arrays.insert(format!("canvas.{name}"), array);
+    let mut add = |name: &str, array: Array| arrays.insert(format!("{prefix}{name}"), array);
     add("image", map(&canvas.image));
     add("weight", map(&canvas.weight));
+    add("period", (vec![1, 1], vec![canvas.period as f32]));
     for (i, target) in canvas.targets.iter().enumerate() {
         add(&format!("target{i}"), map(target));
     }
@@ -36,9 +37,9 @@ pub(super) fn canvas_to(canvas: &Canvas, arrays: &mut BTreeMap<String, Array>) {
 }
 
 /// Takes a canvas out of a file's arrays; says in words what is wrong with it.
-pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, memory: &Memory) -> Result<Canvas, String> {
+pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, prefix: &str, memory: &Memory) -> Result<Canvas, String> {
     let mut take = |name: &str| -> Result<Array2<f32>, String> {
-        let name = format!("canvas.{name}");
+        let name = format!("{prefix}{name}");
         match arrays.remove(&name) {
             Some((shape, values)) if shape.len() == 2 => {
                 Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|e| format!("{name}: {e}"))
@@ -47,10 +48,13 @@ pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, memory: &Memory) -
         }
     };
     let (image, weight, places) = (take("image")?, take("weight")?, take("labels")?);
+    let Some(period) = take("period")?.first().copied().filter(|p| p.is_finite() && *p > 0.0) else {
+        return Err("a frame's period is no length".into());
+    };
     let channels = memory.training.output.channels().len();
     let targets = (0..channels).map(|i| take(&format!("target{i}"))).collect::<Result<Vec<_>, _>>()?;
     let soil = match (take("sites"), take("expected"), take("soil")) {
-        (Ok(sites), Ok(expected), Ok(numbers)) => Some(soil(&sites, expected, &numbers, memory.period_px as f32)?),
+        (Ok(sites), Ok(expected), Ok(numbers)) => Some(soil(&sites, expected, &numbers, period)?),
         _ => None,
     };
     let other = |map: &Array2<f32>| map.dim() != image.dim();
@@ -59,17 +63,17 @@ pub(super) fn canvas_of(arrays: &mut BTreeMap<String, Array>, memory: &Memory) -
         return Err("its frame, target and weight are not of one size".into());
     }
     let labels = places.rows().into_iter().map(|p| (p[0], p[1])).collect();
-    let canvas = Canvas::new(image, memory.period_px as f32, targets, weight, labels, soil);
+    let canvas = Canvas::new(image, period, targets, weight, labels, soil);
     Ok(canvas.with_backdrop(memory.training.input == Input::FrameAndRemainder))
 }
 
 fn soil(sites: &Array2<f32>, expected: Array2<f32>, numbers: &Array2<f32>, period_px: f32) -> Result<Soil, String> {
     let [core_px, tail_px, tail, gain, offset, whole, radius_px] = numbers.iter().copied().collect::<Vec<_>>()[..]
     else {
-        return Err("canvas.soil does not have 7 numbers".into());
+        return Err("a frame's soil does not have 7 numbers".into());
     };
     if sites.ncols() != 4 {
-        return Err("canvas.sites does not have 4 columns".into());
+        return Err("a frame's sites do not have 4 columns".into());
     }
     let kind = |k: f32| KINDS.get(k as usize).copied().unwrap_or(Kind::Hollow);
     let sites = sites.rows().into_iter().map(|s| Site { at: (s[0], s[1]), kind: kind(s[2]), height: s[3] }).collect();

@@ -1,4 +1,4 @@
-//! The part of the labelled frame that no crop is cut from, and how well a network does there.
+//! The part of labelled frames that no crop is cut from, and how well a network does there.
 
 use super::augment::{Augment, Canvas};
 use super::components::components;
@@ -8,25 +8,30 @@ use crate::error::Result;
 use ndarray::{Array2, Axis};
 use tch::Device;
 
-/// The frame to learn from, and what is held out of it.
+/// The frames to learn from, and what is held out of them.
 pub(super) struct Parts {
-    pub learnt: Canvas,
-    pub held: Option<Canvas>,
+    pub learnt: Vec<Canvas>,
+    pub held: Vec<Canvas>,
 }
 
 impl Parts {
-    /// The lowest rows are held out. Where they are fewer than a defect and its surroundings need, none are.
-    pub(super) fn of(canvas: &Canvas, training: &Training) -> Parts {
+    /// The lowest rows of each are held out. Where they are fewer than a defect and its surroundings need, none are.
+    pub(super) fn of(canvases: &[Canvas], training: &Training) -> Parts {
         const FEWEST: usize = 32;
-        let rows = canvas.image.nrows();
-        let held = (rows as f64 * training.held_out).round() as usize;
-        let cut = if held >= FEWEST { rows - held } else { rows };
-        Parts { learnt: canvas.rows(0..cut), held: (cut < rows).then(|| canvas.rows(cut..rows)) }
+        let mut parts = Parts { learnt: vec![], held: vec![] };
+        for canvas in canvases {
+            let rows = canvas.image.nrows();
+            let held = (rows as f64 * training.held_out).round() as usize;
+            let cut = if held >= FEWEST { rows - held } else { rows };
+            parts.learnt.push(canvas.rows(0..cut));
+            parts.held.extend((cut < rows).then(|| canvas.rows(cut..rows)));
+        }
+        parts
     }
 }
 
 /// Loss and F1 of a network on crops of what was held out, always the same ones.
-pub(super) fn judge(member: &Member, held: &Canvas, training: &Training, device: Device) -> Result<(f32, f32)> {
+pub(super) fn judge(member: &Member, held: &[Canvas], training: &Training, device: Device) -> Result<(f32, f32)> {
     const BATCHES: u64 = 2;
     // As the frame is, whatever is trained on: what matters is how it does on frames.
     let augment = Augment { straight: 1.0, near_labels: 0.0, contrast: 0.0, shift: 0.0, ..training.augment.clone() };

@@ -95,6 +95,13 @@ pub struct Labels {
     pub(super) erased: Vec<Region>,
 }
 
+/// One frame's labels, where those of several may be given.
+impl AsRef<[Labels]> for Labels {
+    fn as_ref(&self) -> &[Labels] {
+        std::slice::from_ref(self)
+    }
+}
+
 impl Labels {
     /// Number of labels.
     #[must_use]

@@ -53,10 +53,10 @@ impl Member {
     }
 
     /// Measures the statistics that batches are normalised by anew: those of averaged weights are not the averages.
-    pub(super) fn settle(&self, canvas: &Canvas, training: &Training, seed: u64) -> Result<()> {
+    pub(super) fn settle(&self, canvases: &[Canvas], training: &Training, seed: u64) -> Result<()> {
         const BATCHES: u64 = 8;
         for i in 0..BATCHES {
-            let batch = training.augment.batch(canvas, training.batch, training.steps as u64 + i, seed);
+            let batch = training.augment.batch(canvases, training.batch, training.steps as u64 + i, seed);
             let _ = tch::no_grad(|| self.model.forward(&tensor(batch.image.view(), self.vs.device())?, true))?;
         }
         Ok(())

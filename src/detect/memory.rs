@@ -27,6 +27,8 @@ pub(super) struct Memory {
     /// Lattice period in binned pixels.
     pub period_px: f64,
     pub source: String,
+    /// How many frames were labelled, and how many labels they have.
+    pub frames: usize,
     pub labels: usize,
     /// How many of the labels noise alone was expected to give.
     pub expected_false: f64,
@@ -48,6 +50,7 @@ impl Default for Memory {
             bin: 1,
             period_px: 0.0,
             source: String::new(),
+            frames: 1,
             labels: 0,
             expected_false: 0.0,
             losses: vec![],
@@ -61,14 +64,16 @@ impl Default for Memory {
 
 impl Memory {
     /// Of a training that begins.
-    pub(super) fn new(labels: &Labels, training: &Training) -> Memory {
+    pub(super) fn new(labels: &[Labels], training: &Training) -> Memory {
+        let first = &labels[0];
         Memory {
             training: training.clone(),
-            bin: labels.bin,
-            period_px: labels.lattice.period_px / labels.bin as f64,
-            source: format!("frame {} of {}", labels.frame.index, labels.frame.source),
-            labels: labels.regions.len(),
-            expected_false: labels.expected_false,
+            bin: first.bin,
+            period_px: first.lattice.period_px / first.bin as f64,
+            source: source(labels),
+            frames: labels.len(),
+            labels: labels.iter().map(|l| l.regions.len()).sum(),
+            expected_false: labels.iter().map(|l| l.expected_false).sum(),
             losses: Vec::with_capacity(training.steps * training.networks),
             ..Memory::default()
         }
@@ -114,6 +119,17 @@ impl Memory {
         let best = mine.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |b| b.0);
         self.training.patience > 0 && mine.len() > best + self.training.patience
     }
+}
+
+/// Which frames were labelled.
+fn source(labels: &[Labels]) -> String {
+    let name = |l: &Labels| format!("frame {} of {}", l.frame.index, l.frame.source);
+    let of_first = labels.iter().all(|l| l.frame.source == labels[0].frame.source);
+    if labels.len() > 1 && of_first {
+        let frames: Vec<String> = labels.iter().map(|l| l.frame.index.to_string()).collect();
+        return format!("frames {} of {}", frames.join(", "), labels[0].frame.source);
+    }
+    labels.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::held::{Parts, judge};
 use super::labels::Labels;
 use super::member::{Average, Member};
 use super::memory::{HeldOut, Memory};
-use super::training::{Training, canvas};
+use super::training::{Training, canvases};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Reporter};
 use crate::session::seeded;
@@ -33,7 +33,8 @@ const LOOKS: usize = 10;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Trainer {
-    pub(super) canvas: Canvas,
+    /// One for each labelled frame.
+    pub(super) canvases: Vec<Canvas>,
     parts: Parts,
     /// Networks that are finished.
     pub(super) done: Vec<Member>,
@@ -56,15 +57,15 @@ struct Timing {
 }
 
 impl Trainer {
-    pub(super) fn new(labels: &Labels, training: &Training, device: Device) -> Result<Trainer> {
+    pub(super) fn new(labels: &[Labels], training: &Training, device: Device) -> Result<Trainer> {
         training.validate()?;
-        let canvas = canvas(labels, training)?;
+        let canvases = canvases(labels, training)?;
         let checkpoint = Checkpoint::of(training.checkpoint.as_deref());
-        Trainer::with_new_weights(canvas, Memory::new(labels, training), checkpoint, device)
+        Trainer::with_new_weights(canvases, Memory::new(labels, training), checkpoint, device)
     }
 
     pub(super) fn with_new_weights(
-        canvas: Canvas,
+        canvases: Vec<Canvas>,
         memory: Memory,
         checkpoint: Checkpoint,
         device: Device,
@@ -73,9 +74,9 @@ impl Trainer {
         seeded("Training", training.seed);
         let member = Member::new(training, training.seed_of(memory.network()), device);
         let average = Average::new(&member.vs)?;
-        let (parts, descent) = (Parts::of(&canvas, training), Descent::new(member));
+        let (parts, descent) = (Parts::of(&canvases, training), Descent::new(member));
         let (done, timing) = (vec![], Timing::default());
-        Ok(Trainer { canvas, parts, done, descent, average, memory, checkpoint, next: None, timing })
+        Ok(Trainer { canvases, parts, done, descent, average, memory, checkpoint, next: None, timing })
     }
 
     /// Takes the steps that are left, and shows progress.
@@ -97,7 +98,7 @@ impl Trainer {
     /// The steps that are left, and the detector: for callers that keep no trainer.
     pub(super) fn finish(mut self, progress: &mut dyn Progress) -> Result<Detector> {
         self.run_or(progress, "")?;
-        Detector { members: self.done, memory: self.memory }.calibrated(&self.canvas)
+        Detector { members: self.done, memory: self.memory }.calibrated(&self.canvases)
     }
 
     /// Takes the steps that are left; when interrupted, `else_how` says how to go on, and a file does in any case.
@@ -188,8 +189,8 @@ impl Trainer {
         }
         let (training, member) = (&self.memory.training, &self.descent.member);
         let due = (step + 1).is_multiple_of(training.steps.div_ceil(LOOKS)) || step + 1 == training.steps;
-        if let (Some(held), true) = (&self.parts.held, due) {
-            let (loss, f1) = judge(member, held, training, member.vs.device())?;
+        if due && !self.parts.held.is_empty() {
+            let (loss, f1) = judge(member, &self.parts.held, training, member.vs.device())?;
             self.memory.held_out.push(HeldOut { network: self.memory.network(), step: step + 1, loss, f1 });
         }
         Ok(())
@@ -235,7 +236,7 @@ impl Trainer {
         &self.memory.losses
     }
 
-    /// How well each look at the held-out part of the frame found the network.
+    /// How well each look at the held-out part of the frames found the network.
     #[must_use]
     pub fn held_out(&self) -> &[HeldOut] {
         &self.memory.held_out
@@ -258,7 +259,7 @@ impl Trainer {
         if self.memory.step() > 0 {
             members.push(self.averaged()?);
         }
-        Detector { members, memory: self.memory.clone() }.calibrated(&self.canvas)
+        Detector { members, memory: self.memory.clone() }.calibrated(&self.canvases)
     }
 
     /// A word on the present state.

@@ -231,6 +231,9 @@ pub(super) fn levels(image: &Array2<f32>, period_px: f64) -> (Array2<f32>, f32) 
     (background, deviation)
 }
 
+/// By what part lattice periods of frames that are learnt from together may differ.
+const MOST_UNLIKE: f64 = 0.15;
+
 /// What the network sees: the slow background taken out, unit variance; and what is left of that without the lattice,
 /// in units of the noise. And the lattice, where it was taken out.
 pub(super) fn planes(
@@ -257,15 +260,38 @@ pub(super) fn tensor(stack: ArrayView4<f32>, device: Device) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(stack.as_slice().unwrap_or(&[]))?.f_view(shape.as_slice())?.f_to_device(device)?)
 }
 
-/// Everything that crops are cut from.
-pub(super) fn canvas(labels: &Labels, training: &Training) -> Result<Canvas> {
-    if labels.regions.is_empty() {
+/// Everything that crops are cut from, frame by frame.
+pub(super) fn canvases(labels: &[Labels], training: &Training) -> Result<Vec<Canvas>> {
+    let Some(first) = labels.first() else {
+        return Err(Error::data(
+            "there is no labelled frame to learn from: `PeriodicityBreak::default().label(&frame)?` gives one",
+        ));
+    };
+    if labels.iter().all(|l| l.regions.is_empty()) {
+        let frames = if labels.len() == 1 { "the frame" } else { "any of the frames" };
         return Err(Error::data(format!(
-            "there is no label to learn from: nothing in the frame stands out by {} standard deviations. Lower the \
+            "there is no label to learn from: nothing in {frames} stands out by {} standard deviations. Lower the \
              threshold (labels.at_threshold(3.5)?) or label a frame with more counts",
-            labels.threshold
+            first.threshold
         )));
     }
+    let binned = |l: &Labels| l.lattice.period_px / l.bin as f64;
+    for (i, other) in labels.iter().enumerate().skip(1) {
+        if (binned(other) / binned(first) - 1.0).abs() > MOST_UNLIKE {
+            return Err(Error::data(format!(
+                "labelled frame {i} has {:.1} px a lattice period where the first has {:.1} px (as the network sees them, binned by \
+                 {} and {}): one network learns one scale. Give frames of one magnification",
+                binned(other),
+                binned(first),
+                other.bin,
+                first.bin
+            )));
+        }
+    }
+    labels.iter().map(|labels| canvas(labels, training)).collect()
+}
+
+fn canvas(labels: &Labels, training: &Training) -> Result<Canvas> {
     fits(labels.image.dim(), labels.bin)?;
     let canvas = Canvas::of(labels, training.output.channels().len());
     Ok(canvas.with_backdrop(training.input == Input::FrameAndRemainder))

@@ -102,14 +102,14 @@ impl Piece {
 }
 
 impl Augment {
-    /// Makes a batch; crop `i` of step `step` depends on the seed and those two alone.
-    pub(in super::super) fn batch(&self, canvas: &Canvas, crops: usize, step: u64, seed: u64) -> Batch {
+    /// Makes a batch of crops from any of the canvases, of which there is at least one; crop `i` of step `step` depends on
+    /// the seed and those two alone.
+    pub(in super::super) fn batch(&self, canvases: &[Canvas], crops: usize, step: u64, seed: u64) -> Batch {
         let n = self.crop_px;
-        // What is left without the lattice depends on what lies around a crop.
-        let around = if canvas.backdrop.is_some() { reach_px(canvas.period) } else { 0 };
+        let like = &canvases[0];
         let mut batch = Batch {
-            image: Array4::zeros((crops, canvas.planes(), n, n)),
-            target: Array4::zeros((crops, canvas.targets.len(), n, n)),
+            image: Array4::zeros((crops, like.planes(), n, n)),
+            target: Array4::zeros((crops, like.targets.len(), n, n)),
             weight: Array4::zeros((crops, 1, n, n)),
         };
         batch
@@ -122,6 +122,9 @@ impl Augment {
             .for_each(|(i, ((mut planes, target), mut weight))| {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 rng.set_stream(step * crops as u64 + i as u64 + 1);
+                let canvas = if canvases.len() > 1 { &canvases[rng.gen_range(0..canvases.len())] } else { like };
+                // What is left without the lattice depends on what lies around a crop.
+                let around = if canvas.backdrop.is_some() { reach_px(canvas.period) } else { 0 };
                 let straight = rng.gen_bool(self.straight);
                 let pose = self.pose(canvas, n + 2 * around, straight, &mut rng);
                 let piece = Piece::of(canvas, &pose, self, &mut rng);
@@ -178,11 +181,11 @@ mod tests {
     use crate::detect::plant::Planting;
     use crate::simulate::Ws2;
 
-    fn canvas() -> Canvas {
+    fn canvas() -> [Canvas; 1] {
         let target =
             Array2::from_shape_fn((80, 90), |(y, x)| if y.abs_diff(40) < 3 && x.abs_diff(45) < 3 { 1.0 } else { 0.0 });
         let image = Array2::from_shape_fn((80, 90), |(y, x)| ((y / 3 + x / 4) % 5) as f32 - 2.0) + &target * 9.0;
-        Canvas::new(image, 10.0, vec![target], Array2::ones((80, 90)), vec![(40.0, 45.0)], None)
+        [Canvas::new(image, 10.0, vec![target], Array2::ones((80, 90)), vec![(40.0, 45.0)], None)]
     }
 
     /// The target moves with the image: the label's pixels stay the brightest under every pose.
@@ -215,12 +218,31 @@ mod tests {
         assert_ne!(a.image, augment.batch(&canvas, 4, 4, 1).image);
     }
 
+    /// Crops come from every canvas: a dark one and a bright one give about as many each (of 64, four standard deviations are 16).
+    #[test]
+    fn crops_come_from_every_canvas() {
+        let [one] = canvas();
+        let flat = |level: f32| Canvas { image: Array2::from_elem((80, 90), level), deviation: 1.0, ..canvas_at(&one) };
+        let plain = Augment::default().with_straight(1.0).with_contrast(0.0).with_shift(0.0).with_crop_px(16);
+        let batch = plain.batch(&[flat(-1.0), flat(1.0)], 64, 0, 1);
+        let bright = batch.image.outer_iter().filter(|crop| crop.sum() > 0.0).count();
+        assert!((16..=48).contains(&bright), "{bright}");
+    }
+
+    /// A copy without slow background.
+    fn canvas_at(one: &Canvas) -> Canvas {
+        let zeros = Array2::zeros(one.image.dim());
+        let new = Canvas::new(zeros.clone(), 10.0, one.targets.clone(), one.weight.clone(), one.labels.clone(), None);
+        Canvas { background: zeros, ..new }
+    }
+
     /// A straight crop holds the frame's own pixels, normalised; its mean square is theirs.
     #[test]
     fn a_straight_crop_is_the_frame() {
         let canvas = canvas();
         let plain = Augment::default().with_straight(1.0).with_contrast(0.0).with_shift(0.0).with_crop_px(16);
         let batch = plain.batch(&canvas, 8, 0, 1);
+        let [canvas] = &canvas;
         let all: Vec<f32> = ((&canvas.image - &canvas.background) / canvas.deviation).iter().copied().collect();
         assert!(batch.image.iter().all(|v| all.iter().any(|a| (a - v).abs() < 1e-6)));
     }
@@ -233,8 +255,8 @@ mod tests {
         let frame = pure.simulate(5).unwrap().movie.frame(0).unwrap();
         let mut labels = PeriodicityBreak::default().label(&frame).unwrap();
         labels.regions.clear();
-        let canvas = Canvas::of(&labels, 2);
-        let soil = canvas.soil.as_ref().unwrap();
+        let canvas = [Canvas::of(&labels, 2)];
+        let soil = canvas[0].soil.as_ref().unwrap();
         assert!(soil.noise.whole && soil.noise.gain == 1.0, "{:?}", soil.noise);
         let dark_only =
             Planting::default().without(|p| p.to > 1.0 || p.on != crate::detect::On::Bright).with_rate(0.02);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use batch::Batch;
 pub(super) use canvas::Canvas;
-pub(super) use fresh::From;
+pub(super) use fresh::{Fresh, From};
 pub(crate) use pose::{bilinear, mirror};
 
 /// How crops are varied. Each range is sampled uniformly, anew for every crop.

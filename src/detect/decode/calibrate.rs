@@ -1,16 +1,17 @@
 //! Calibration: what is found in frames like the labelled one, in which every defect was planted.
 
-use super::super::augment::{Canvas, From};
+use super::super::augment::{Canvas, Fresh, From};
 use super::super::calibration::Calibration;
 use super::super::detector::Detector;
 use super::super::plant::Planting;
-use super::Decoding;
-use super::objects::usual;
+use super::objects::{Object, usual};
 use super::places::{Front, Places};
+use super::{Decoding, STRIDE};
 use crate::error::Result;
 use ndarray::{Array2, Array4, Axis, s};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 
 /// Plants that there should be in all, for a slope that is known to about a tenth.
 const PLANTS: f64 = 150.0;
@@ -22,59 +23,140 @@ const LEAST_RATE: f64 = 0.003;
 /// How far above what the map says of most places, towards 1, it must be for a place to be looked at.
 const FLOOR: f64 = 0.08;
 
+/// One detection in a frame that was made: in which channel, what the networks say of it, and whether it was planted.
+#[derive(Clone, Copy)]
+struct Judgement {
+    channel: usize,
+    said: f32,
+    planted: bool,
+}
+
+/// What calibration learns from.
+struct Judgements {
+    made: Vec<Judgement>,
+    /// How many frames were made.
+    frames: usize,
+    /// What the networks say of detections in the labelled frame.
+    seen: Vec<f32>,
+}
+
+/// A frame as it is searched: what networks are shown, and the lattice in front of which defects stand.
+struct Shown<'a> {
+    planes: Vec<Array2<f32>>,
+    lattice: Option<&'a Array2<f32>>,
+    basis: Option<[[f64; 2]; 2]>,
+    period: f64,
+}
+
 impl Detector {
-    /// With maps that are probabilities in frames like the labelled one, where defects are as frequent as labels are. Nothing
-    /// changes where no frames can be made: without planting, or without a lattice.
-    pub(in super::super) fn calibrated(mut self, canvas: &Canvas) -> Result<Detector> {
-        let training = self.memory.training.clone();
-        let Some(fresh) = canvas.fresh.as_ref().filter(|_| training.augment.planting.rate > 0.0) else {
-            return Ok(self);
-        };
-        let rate = (canvas.labels.len() as f64 / fresh.sites().max(1) as f64).clamp(LEAST_RATE, 0.1);
-        let planting = training.augment.planting.clone().with_rate(rate);
-        let frames = (PLANTS / (rate * fresh.sites() as f64)).ceil() as usize;
-        let mut rng = ChaCha8Rng::seed_from_u64(!training.seed);
-        let mut detections = vec![];
-        for _ in 0..frames.clamp(1, MOST_FRAMES) {
-            detections.extend(self.judged(canvas, &planting, &mut rng)?);
+    /// With maps that are probabilities in frames like the labelled one. Nothing changes where no frames can be made: without
+    /// planting, or without a lattice.
+    ///
+    /// Frames are made of the labelled one's lattice, plants, and its own noise from elsewhere. Defects that no label shows are
+    /// in that noise, and would count as noise that looks like a defect; the same noise with the other sign has them where
+    /// nobody takes them for defects of their kind, and of the two that is believed which raises fewer false alarms. How frequent
+    /// defects are is what the labelled frame's own detections say (Saerens, Latinne and Decaestecker, Neural Computation 14,
+    /// 21, 2002): labels are the stronger part of them.
+    pub(in super::super) fn calibrated(mut self, canvases: &[Canvas]) -> Result<Detector> {
+        let (mut kept, mut seen, mut planted) = (vec![], vec![], 0.0);
+        for canvas in canvases {
+            if let Some(of) = self.judgements(canvas, PLANTS / canvases.len() as f64)? {
+                planted += of.made.iter().filter(|j| j.planted).count() as f64 / of.frames as f64;
+                kept.extend(of.made.iter().map(|j| (j.said, j.planted)));
+                seen.extend(of.seen);
+            }
         }
-        self.memory.calibration = Calibration::of(&detections);
+        self.memory.calibration = Calibration::of(&kept).as_frequent(planted, &seen);
         Ok(self)
     }
 
+    /// Detections in frames made of one labelled frame, and in that itself; none where no frames can be made of it.
+    fn judgements(&self, canvas: &Canvas, plants: f64) -> Result<Option<Judgements>> {
+        let training = &self.memory.training;
+        let Some(fresh) = canvas.fresh.as_ref().filter(|_| training.augment.planting.rate > 0.0) else {
+            return Ok(None);
+        };
+        let rate = (canvas.labels.len() as f64 / fresh.sites().max(1) as f64).clamp(LEAST_RATE, 0.1);
+        let planting = training.augment.planting.clone().with_rate(rate);
+        let frames = (plants / (rate * fresh.sites() as f64)).ceil() as usize;
+        let frames = frames.clamp(1, MOST_FRAMES);
+        let all = |from| -> Result<Vec<Judgement>> {
+            let mut rng = ChaCha8Rng::seed_from_u64(!training.seed);
+            let each = (0..frames).map(|_| self.judged(canvas, fresh, (&planting, from), &mut rng));
+            Ok(each.collect::<Result<Vec<_>>>()?.concat())
+        };
+        let (plain, mirrored) = (all(From::LikePlaces)?, all(From::LikePlacesMirrored)?);
+        let mut kept = vec![];
+        for channel in 0..canvas.targets.len() {
+            let of = |all: &[Judgement]| all.iter().filter(|j| j.channel == channel).copied().collect::<Vec<_>>();
+            let alarms = |all: &[Judgement]| all.iter().filter(|j| !j.planted).map(|j| j.said).sum::<f32>();
+            let (plain, mirrored) = (of(&plain), of(&mirrored));
+            kept.extend(if alarms(&mirrored) < alarms(&plain) { mirrored } else { plain });
+        }
+        Ok(Some(Judgements { made: kept, frames, seen: self.said(canvas, fresh)? }))
+    }
+
     /// What the networks say of a new frame's detections, and whether each was planted.
-    fn judged(&self, canvas: &Canvas, planting: &Planting, rng: &mut ChaCha8Rng) -> Result<Vec<(f32, bool)>> {
-        let Some(fresh) = &canvas.fresh else { return Ok(vec![]) };
-        let (h, w) = fresh.size();
-        let (h, w) = (h.min(MOST_PX), w.min(MOST_PX));
-        let channels = canvas.targets.len();
+    fn judged(
+        &self,
+        canvas: &Canvas,
+        fresh: &Fresh,
+        (planting, from): (&Planting, From),
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<Judgement>> {
         let like = (canvas.deviation, canvas.backdrop.as_ref());
-        let made = fresh.piece((0..h, 0..w), (planting, channels), like, From::LikePlaces, rng);
+        let channels = canvas.targets.len();
+        let made = fresh.piece(corner(fresh.size()), (planting, channels), like, from, rng);
         let mut planes = vec![made.image];
         if let Some(backdrop) = &made.backdrop {
             planes.push(backdrop.remainder(&planes[0], canvas.period));
         }
-        let step = super::STRIDE;
+        let lattice = made.backdrop.as_ref().map(|b| &b.lattice);
+        let shown = Shown { planes, lattice, basis: fresh.basis(), period: canvas.period };
+        let judgement = |(channel, object): (usize, Object)| {
+            let planted = made.targets[channel][[object.y.round() as usize, object.x.round() as usize]] > 0.5;
+            Judgement { channel, said: object.probability, planted }
+        };
+        Ok(self.detections(&shown, channels)?.into_iter().map(judgement).collect())
+    }
+
+    /// What the networks say of the detections of the labelled frame itself.
+    fn said(&self, canvas: &Canvas, fresh: &Fresh) -> Result<Vec<f32>> {
+        let (rows, columns) = corner(fresh.size());
+        let part = |map: &Array2<f32>| map.slice(s![rows.clone(), columns.clone()]).to_owned();
+        let mut planes = vec![(part(&canvas.image) - part(&canvas.background)) / canvas.deviation];
+        let backdrop = canvas.backdrop.as_ref().map(|b| b.mapped(part));
+        if let Some(backdrop) = &backdrop {
+            planes.push(backdrop.remainder(&planes[0], canvas.period));
+        }
+        let lattice = backdrop.as_ref().map(|b| &b.lattice);
+        let shown = Shown { planes, lattice, basis: fresh.basis(), period: canvas.period };
+        Ok(self.detections(&shown, canvas.targets.len())?.into_iter().map(|(_, object)| object.probability).collect())
+    }
+
+    /// All that stands out of the maps, with its channel.
+    fn detections(&self, shown: &Shown, channels: usize) -> Result<Vec<(usize, Object)>> {
+        let (h, w) = shown.planes[0].dim();
         // What does not fill a stride is left out.
-        let (h, w) = (h / step * step, w / step * step);
-        let stack = Array4::from_shape_fn((1, planes.len(), h, w), |(_, p, y, x)| planes[p][[y, x]]);
+        let (h, w) = (h / STRIDE * STRIDE, w / STRIDE * STRIDE);
+        let stack = Array4::from_shape_fn((1, shown.planes.len(), h, w), |(_, p, y, x)| shown.planes[p][[y, x]]);
         let maps = self.uncalibrated(&stack)?.mean.index_axis_move(Axis(0), 0);
-        let mut judged = vec![];
-        for (c, map) in maps.axis_iter(Axis(0)).enumerate() {
+        let signed = shown.planes.get(1).map(|rest| rest.slice(s![..h, ..w]).to_owned());
+        let mut found = vec![];
+        for (channel, map) in maps.axis_iter(Axis(0)).enumerate() {
             let low = f64::from(usual(map));
             let decoding = Decoding::default().with_threshold((low + FLOOR * (1.0 - low)).min(0.95));
-            let signed = planes.get(1).map(|rest| rest.slice(s![..h, ..w]).to_owned());
-            let target: &Array2<f32> = &made.targets[c.min(channels - 1)];
             let front = signed.as_ref().map(|signed| {
-                let lattice = made.backdrop.as_ref().map(|b| b.lattice.view());
-                let places = lattice.zip(fresh.basis()).and_then(|(lattice, basis)| Places::of(lattice, basis));
-                Front::of(signed, (c, channels), places)
+                let places = shown.lattice.zip(shown.basis).and_then(|(l, basis)| Places::of(l.view(), basis));
+                Front::of(signed, (channel, channels), places)
             });
-            for object in decoding.objects(map, front.as_ref(), canvas.period) {
-                let planted = target[[object.y.round() as usize, object.x.round() as usize]] > 0.5;
-                judged.push((object.probability, planted));
-            }
+            found.extend(decoding.objects(map, front.as_ref(), shown.period).into_iter().map(|o| (channel, o)));
         }
-        Ok(judged)
+        Ok(found)
     }
+}
+
+/// The part of a frame that is looked at.
+fn corner((h, w): (usize, usize)) -> (Range<usize>, Range<usize>) {
+    (0..h.min(MOST_PX), 0..w.min(MOST_PX))
 }

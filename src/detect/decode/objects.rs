@@ -36,8 +36,8 @@ const OF_BESIDE: f32 = 0.17;
 const OF_OTHER_SIGN: f32 = 0.4;
 /// How near beside is, in periods.
 const BESIDE_PERIODS: f64 = 0.7;
-/// Square of how far from its place a defect stands out most, in pixels.
-const CORE_PX2: f32 = 2.3;
+/// How far from its place a defect stands out most, in periods.
+const CORE_PERIODS: f64 = 0.15;
 
 impl Decoding {
     /// The defects of a map, with probability-weighted centres, at least as far inside as the edge rule says.
@@ -78,9 +78,10 @@ impl Decoding {
         let high = pixels.iter().fold((0, 0), |h, p| (h.0.max(p.0), h.1.max(p.1)));
         let width = 2.0 * (SEEN_PERIODS * period).powi(2) as f32;
         let far2 = |at: (usize, usize), p: (f32, f32)| (at.0 as f32 - p.0).powi(2) + (at.1 as f32 - p.1).powi(2);
+        let core2 = ((CORE_PERIODS * period).powi(2) as f32).max(2.0);
         // How much each stands out, where, and whether it is bright.
         let standing = |p: (f32, f32)| {
-            let core = pixels.iter().filter(|at| far2(**at, p) <= CORE_PX2);
+            let core = pixels.iter().filter(|at| far2(**at, p) <= core2);
             let most = core.max_by(|a, b| front.rest[**a].total_cmp(&front.rest[**b]))?;
             Some((front.rest[*most], p, front.signed[*most] > 0.0))
         };

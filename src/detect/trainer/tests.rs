@@ -7,7 +7,7 @@ use crate::simulate::Ws2;
 fn trainer(training: &Training) -> Trainer {
     let movie = Ws2::default().with_size_px(128).with_vacancy_fraction(0.02).simulate(3).unwrap().movie;
     let labels = PeriodicityBreak::default().label(&movie.frame(0).unwrap()).unwrap();
-    Trainer::new(&labels, training, Device::Cpu).unwrap()
+    Trainer::new(&[labels], training, Device::Cpu).unwrap()
 }
 
 #[test]

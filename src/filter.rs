@@ -100,9 +100,13 @@ pub(crate) fn bin(image: &Array2<f32>, bin: usize) -> Array2<f32> {
         return image.clone();
     }
     let scale = 1.0 / (bin * bin) as f32;
-    Array2::from_shape_fn((image.nrows() / bin, image.ncols() / bin), |(y, x)| {
-        image.slice(ndarray::s![y * bin..(y + 1) * bin, x * bin..(x + 1) * bin]).sum() * scale
-    })
+    let mut binned = Array2::zeros((image.nrows() / bin, image.ncols() / bin));
+    for (y, mut to) in binned.outer_iter_mut().enumerate() {
+        for row in image.slice(ndarray::s![y * bin..(y + 1) * bin, ..]).outer_iter() {
+            to.iter_mut().zip(row.exact_chunks(bin)).for_each(|(to, block)| *to += block.sum());
+        }
+    }
+    binned * scale
 }
 
 /// Median, and the standard deviation that the median absolute deviation implies for a Gaussian.

@@ -108,7 +108,7 @@ fn scores_by_group() {
     let scores = Scores::of(&[(found, recording)]).unwrap();
     println!("{scores:?}\n{}", scores.table().unwrap());
     let dark = scores.group(Group::DarkOnHost).unwrap();
-    // 300 steps of 400, 256 pixels of 512: no record, but far beyond chance (2 % of sites).
+    // 300 steps of 800, 256 pixels of 512: no record, but far beyond chance (2 % of sites).
     assert!(dark.f1.value > 0.8 && dark.error_px.value < 1.0, "{dark:?}");
     // Vacancies take longer to learn; what is missed is counted.
     let mobile = scores.group(Group::DarkOnMobile).unwrap();

@@ -196,7 +196,7 @@ fn the_silicon_atom_in_graphene() {
     let bright: Vec<bool> =
         found.table().column("sign").unwrap().str().unwrap().iter().map(|s| s == Some("bright")).collect();
     let silicon: Vec<_> = places.iter().zip(&bright).filter(|(_, bright)| **bright).map(|(p, _)| p).collect();
-    // A sixth of a period: the atom has pushed its neighbours, and the network has had 150 of 400 steps.
+    // A sixth of a period: the atom has pushed its neighbours, and the network has had 150 of 800 steps.
     assert!(silicon.len() == 1 && far(silicon[0]) < 5.0, "{places:?} {bright:?}");
     let period = labels.lattice.period_px as f32;
     assert!(places.iter().all(|p| far(p) < 0.75 * period), "{places:?}, period {period}");

@@ -100,7 +100,7 @@ mod tests {
     fn what_differs_is_named() {
         let state = |seed: u64, hash: &str| {
             let movie = json!({ "name": "m", "sha256_of_pixels": hash, "nm_per_px": 0.03, "s_per_frame": 1.0 });
-            json!({ "version": "1", "movie": movie, "options": { "seed": seed, "steps": 400 } })
+            json!({ "version": "1", "movie": movie, "options": { "seed": seed, "steps": 800 } })
         };
         assert_eq!(differs(&state(1, "a"), &state(1, "a")), None);
         assert_eq!(differs(&state(1, "a"), &state(2, "a")).unwrap(), "seed (1, now 2)");

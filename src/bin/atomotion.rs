@@ -158,7 +158,7 @@ fn option(job: &mut Job, name: &str, value: &mut dyn FnMut() -> Result<String, S
         "--s-per-frame" => job.s_per_frame = Some(number(name, &value()?, "a number of seconds")?),
         "--threshold" => job.analysis.threshold = number(name, &value()?, "a number; 4.5 is usual")?,
         "--probability" => job.analysis.probability = number(name, &value()?, "a number between 0 and 1")?,
-        "--steps" => job.analysis.steps = number(name, &value()?, "a whole number; 400 is usual")?,
+        "--steps" => job.analysis.steps = number(name, &value()?, "a whole number; 800 is usual")?,
         "--classes" => job.analysis.classes = number(name, &value()?, "a whole number; 6 is usual")?,
         "--seed" => job.analysis.seed = number(name, &value()?, "a whole number")?,
         "--material" => {

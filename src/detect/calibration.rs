@@ -1,7 +1,9 @@
 //! What a network's maps say, turned into probabilities: a loss that weighs rare defects up, and plants that are more
 //! frequent than defects, leave them too high.
 
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 /// A line from the map's logit to the probability's (Platt, Advances in Large Margin Classifiers, 61, 1999).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ const PRIOR: [f64; 2] = [4.0, 0.25];
 /// Fewer detections of either kind say nothing.
 const FEWEST: usize = 5;
 const ROUNDS: usize = 50;
+/// What is nearer to 0 or 1 counts as this.
+const LEAST: f64 = 1e-6;
 /// Defects are at most so many times as frequent as labels.
 const MOST_FREQUENT: f64 = 10.0;
 
@@ -85,16 +89,24 @@ impl Calibration {
         sigmoid(self.slope * logit(f64::from(said)) + self.offset) as f32
     }
 
+    /// The probabilities behind maps.
+    pub(super) fn applied(self, maps: &Tensor) -> Result<Tensor> {
+        if self == Calibration::default() {
+            return Ok(maps.shallow_clone());
+        }
+        Ok(maps.f_logit(Some(LEAST))?.f_mul_scalar(self.slope)?.f_add_scalar(self.offset)?.f_sigmoid()?)
+    }
+
     /// How much a probability changes with the map's value.
     pub(super) fn rate(self, said: f32) -> f32 {
         let p = f64::from(self.probability(said));
-        let said = f64::from(said).clamp(1e-6, 1.0 - 1e-6);
+        let said = f64::from(said).clamp(LEAST, 1.0 - LEAST);
         (self.slope * p * (1.0 - p) / (said * (1.0 - said))) as f32
     }
 }
 
 fn logit(p: f64) -> f64 {
-    let p = p.clamp(1e-6, 1.0 - 1e-6);
+    let p = p.clamp(LEAST, 1.0 - LEAST);
     libm::log(p / (1.0 - p))
 }
 
@@ -136,5 +148,10 @@ mod tests {
             assert!(slope > 0.0 && (slope - line.rate(said)).abs() < 0.01, "{slope} {}", line.rate(said));
         }
         assert_eq!(Calibration::default().probability(0.37), 0.37);
+        let maps = [0.0_f32, 0.01, 0.4, 0.97, 1.0];
+        let applied = Vec::<f32>::try_from(line.applied(&Tensor::from_slice(&maps)).unwrap()).unwrap();
+        for (said, applied) in maps.iter().zip(applied) {
+            assert!((line.probability(*said) - applied).abs() < 1e-5, "{applied} for {said}");
+        }
     }
 }

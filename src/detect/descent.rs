@@ -3,7 +3,7 @@
 use super::adam::Adam;
 use super::augment::Batch;
 use super::member::Member;
-use super::training::{Training, tensor};
+use super::training::{Training, images, tensor};
 use crate::error::{Error, Result};
 use ndarray::{Array4, Axis, s};
 use tch::Tensor;
@@ -63,7 +63,8 @@ impl Descent {
     fn loss(&self, batch: &Batch, crops: std::ops::Range<usize>, training: &Training) -> Result<Tensor> {
         let device = self.member.vs.device();
         let part = |all: &Array4<f32>| tensor(all.slice(s![crops.clone(), .., .., ..]), device);
-        let (image, target, weight) = (part(&batch.image)?, part(&batch.target)?, part(&batch.weight)?);
+        let image = images(batch.image.slice(s![crops.clone(), .., .., ..]), device)?;
+        let (target, weight) = (part(&batch.target)?, part(&batch.weight)?);
         let mixed = training.mixed_precision && device.is_cuda();
         let logits = tch::autocast(mixed, || self.member.model.forward(&image, true))?;
         training.loss.of(&logits.f_to_kind(tch::Kind::Float)?, &target, &weight, &training.shares())

@@ -22,7 +22,7 @@ const FORMAT: &str = "atomotion detector 3";
 /// use atomotion::{detect::{Detector, PeriodicityBreak, Training}, simulate::Ws2};
 /// let movie = Ws2::default().with_size_px(128).simulate(3)?.movie;
 /// let labels = PeriodicityBreak::default().label(&movie.frame(0)?)?;
-/// let detector = Detector::train(&labels, &Training::default().with_steps(10))?; // 400 for use
+/// let detector = Detector::train(&labels, &Training::default().with_steps(10))?; // 800 for use
 /// let defects = detector.find(&movie)?;
 /// assert_eq!(detector.losses().len(), 10);
 /// # Ok::<(), atomotion::Error>(())

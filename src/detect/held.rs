@@ -3,7 +3,7 @@
 use super::augment::{Augment, Canvas};
 use super::components::components;
 use super::member::Member;
-use super::training::{Training, tensor};
+use super::training::{Training, images, tensor};
 use crate::error::Result;
 use ndarray::{Array2, Axis};
 use tch::Device;
@@ -38,7 +38,7 @@ pub(super) fn judge(member: &Member, held: &[Canvas], training: &Training, devic
     let (mut loss, mut found) = (0.0, Found::default());
     for i in 0..BATCHES {
         let batch = augment.batch(held, training.batch, i, !training.seed);
-        let logits = tch::no_grad(|| member.model.forward(&tensor(batch.image.view(), device)?, false))?;
+        let logits = tch::no_grad(|| member.model.forward(&images(batch.image.view(), device)?, false))?;
         let (target, weight) = (tensor(batch.target.view(), device)?, tensor(batch.weight.view(), device)?);
         loss += training.loss.of(&logits, &target, &weight, &training.shares())?.f_double_value(&[])?;
         let maps = super::predict::array(&logits)?;

@@ -2,7 +2,7 @@
 
 use super::augment::Canvas;
 use super::network::Model;
-use super::training::{Training, tensor};
+use super::training::{Training, images};
 use crate::error::Result;
 use crate::file::Array;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ impl Member {
         const BATCHES: u64 = 8;
         for i in 0..BATCHES {
             let batch = training.augment.batch(canvases, training.batch, training.steps as u64 + i, seed);
-            let _ = tch::no_grad(|| self.model.forward(&tensor(batch.image.view(), self.vs.device())?, true))?;
+            let _ = tch::no_grad(|| self.model.forward(&images(batch.image.view(), self.vs.device())?, true))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::detector::Detector;
 use super::network::STRIDE;
-use super::training::tensor;
+use super::training::images;
 use crate::error::{Error, Result};
 use ndarray::Array4;
 use tch::{Device, Kind, Tensor};
@@ -15,22 +15,33 @@ pub(super) struct Prediction {
     pub spread: Option<Array4<f32>>,
 }
 
+/// The same, where the networks are.
+struct Said {
+    mean: Tensor,
+    spread: Option<Tensor>,
+}
+
 impl Detector {
     /// Probabilities: what the networks say, calibrated.
     pub(super) fn predict(&self, stack: &Array4<f32>) -> Result<Prediction> {
-        let mut said = self.uncalibrated(stack)?;
+        let said = self.said(stack)?;
         let calibration = self.memory.calibration;
-        if let Some(spread) = &mut said.spread {
-            spread.zip_mut_with(&said.mean, |s, &p| *s *= calibration.rate(p));
-        }
-        said.mean.par_mapv_inplace(|p| calibration.probability(p));
-        Ok(said)
+        let mean = array(&calibration.applied(&said.mean)?)?;
+        let Some(spread) = &said.spread else { return Ok(Prediction { mean, spread: None }) };
+        let (raw, mut spread) = (array(&said.mean)?, array(spread)?);
+        spread.zip_mut_with(&raw, |s, &p| *s *= calibration.rate(p));
+        Ok(Prediction { mean, spread: Some(spread) })
     }
 
     /// Runs the network on images (image, plane, height, width) as [`Detector`] prepares them, whose sides are multiples of [`STRIDE`].
     pub(super) fn uncalibrated(&self, stack: &Array4<f32>) -> Result<Prediction> {
+        let said = self.said(stack)?;
+        Ok(Prediction { mean: array(&said.mean)?, spread: said.spread.as_ref().map(array).transpose()? })
+    }
+
+    fn said(&self, stack: &Array4<f32>) -> Result<Said> {
         debug_assert!(stack.shape()[2].is_multiple_of(STRIDE) && stack.shape()[3].is_multiple_of(STRIDE));
-        let image = tensor(stack.view(), self.device())?;
+        let image = images(stack.view(), self.device())?;
         let mixed = self.memory.training.mixed_precision && self.device().is_cuda();
         let map = |member: &super::member::Member| -> Result<Tensor> {
             let logits = tch::autocast(mixed, || tch::no_grad(|| member.model.forward(&image, false)))?;
@@ -38,12 +49,12 @@ impl Detector {
         };
         let maps = self.members.iter().map(map).collect::<Result<Vec<_>>>()?;
         if let [one] = &maps[..] {
-            return Ok(Prediction { mean: array(one)?, spread: None });
+            return Ok(Said { mean: one.shallow_clone(), spread: None });
         }
         let all = Tensor::f_stack(&maps, 0)?;
-        let mean = array(&all.f_mean_dim([0_i64].as_slice(), false, Kind::Float)?)?;
-        let spread = array(&all.f_std_dim([0_i64].as_slice(), true, false)?)?;
-        Ok(Prediction { mean, spread: Some(spread) })
+        let mean = all.f_mean_dim([0_i64].as_slice(), false, Kind::Float)?;
+        let spread = all.f_std_dim([0_i64].as_slice(), true, false)?;
+        Ok(Said { mean, spread: Some(spread) })
     }
 }
 

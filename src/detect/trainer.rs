@@ -27,7 +27,7 @@ const LOOKS: usize = 10;
 /// use atomotion::prelude::*;
 /// # let movie = Ws2::default().with_size_px(128).simulate(3)?.movie;
 /// # let labels = PeriodicityBreak::default().label(&movie.frame(0)?)?;
-/// let mut trainer = Detector::trainer(&labels, &Training::default().with_steps(10))?; // 400 for use
+/// let mut trainer = Detector::trainer(&labels, &Training::default().with_steps(10))?; // 800 for use
 /// trainer.run()?; // if the cell is interrupted here, the next one can say the same and go on
 /// let detector = trainer.detector()?;
 /// # Ok::<(), Error>(())

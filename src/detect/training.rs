@@ -8,7 +8,7 @@ use super::labels::Labels;
 use super::loss::{Loss, Shares};
 use super::network::{Architecture, FIELD};
 use crate::error::{Error, Result, check, setters};
-use ndarray::{Array2, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView4};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Device, Tensor};
@@ -129,9 +129,9 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         Training {
-            steps: 400,
+            steps: 800,
             batch: 16,
-            learning_rate: 4e-3,
+            learning_rate: 8e-3,
             schedule: Schedule::Cosine { warm_up: 0.1 },
             architecture: Architecture::Light,
             input: Input::FrameAndRemainder,
@@ -180,10 +180,10 @@ impl Training {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
-        check("steps", self.steps, self.steps > 0, "at least 1; 400 is usual")?;
+        check("steps", self.steps, self.steps > 0, "at least 1; 800 is usual")?;
         check("batch", self.batch, (1..=4096).contains(&self.batch), "from 1 to 4096 crops")?;
         let rate = self.learning_rate;
-        check("learning_rate", rate, rate.is_finite() && rate > 0.0 && rate < 1.0, "between 0 and 1; 0.004 is usual")?;
+        check("learning_rate", rate, rate.is_finite() && rate > 0.0 && rate < 1.0, "between 0 and 1; 0.008 is usual")?;
         if let Schedule::Cosine { warm_up } = self.schedule {
             check("warm_up", warm_up, (0.0..1.0).contains(&warm_up), "a fraction from 0 to below 1")?;
         }
@@ -251,6 +251,17 @@ pub(super) fn planes(
             (vec![flat, rest], bands.is_some().then_some(lattice))
         }
     }
+}
+
+/// Images (batch, planes, height, width) as a tensor whose planes lie side by side in memory: convolutions of few channels
+/// are a third faster that way.
+pub(super) fn images(stack: ArrayView4<f32>, device: Device) -> Result<Tensor> {
+    let last = stack.permuted_axes([0, 2, 3, 1]);
+    let (n, h, w, planes) = last.dim();
+    // An array whose axes are in another order is copied in its own.
+    let last = Array4::from_shape_vec((n, h, w, planes), last.iter().copied().collect())
+        .map_err(|e| Error::data(format!("the images have the wrong shape: {e}")))?;
+    Ok(tensor(last.view(), device)?.f_permute([0, 3, 1, 2])?)
 }
 
 /// (batch, channels, height, width) as a tensor.

@@ -93,7 +93,7 @@ impl Detector {
             let (plain, mirrored) = (of(&plain), of(&mirrored));
             kept.extend(if alarms(&mirrored) < alarms(&plain) { mirrored } else { plain });
         }
-        Ok(Some(Judgements { made: kept, frames, seen: self.said(canvas, fresh)? }))
+        Ok(Some(Judgements { made: kept, frames, seen: self.said_of(canvas, fresh)? }))
     }
 
     /// What the networks say of a new frame's detections, and whether each was planted.
@@ -121,7 +121,7 @@ impl Detector {
     }
 
     /// What the networks say of the detections of the labelled frame itself.
-    fn said(&self, canvas: &Canvas, fresh: &Fresh) -> Result<Vec<f32>> {
+    fn said_of(&self, canvas: &Canvas, fresh: &Fresh) -> Result<Vec<f32>> {
         let (rows, columns) = corner(fresh.size());
         let part = |map: &Array2<f32>| map.slice(s![rows.clone(), columns.clone()]).to_owned();
         let mut planes = vec![(part(&canvas.image) - part(&canvas.background)) / canvas.deviation];

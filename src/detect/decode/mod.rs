@@ -29,6 +29,7 @@ use ndarray::{Array2, Array3, Array4, Axis};
 use objects::Object;
 use places::{Front, Places};
 use prepare::{Preparation, Prepared};
+use rayon::prelude::*;
 use remainder::Remainder;
 use std::sync::mpsc::sync_channel;
 
@@ -116,7 +117,7 @@ impl Detector {
     }
 
     /// Three things go on at once: the next frames are read and prepared, the network runs, and the last maps become
-    /// defects. No more frames are in memory than twice what the network takes.
+    /// defects. No more frames are in memory than three times what the network takes.
     fn walk(
         &self,
         movie: &Movie,
@@ -128,14 +129,19 @@ impl Detector {
         let size = (movie.height() / self.memory.bin.max(1), movie.width() / self.memory.bin.max(1));
         let at_once = |engine: &Engine| decoder.decoding.batch.min(engine.frames_at_once(size));
         std::thread::scope(|scope| {
-            let (give, take) = sync_channel::<Result<Prepared>>(at_once(engine));
+            let ahead = at_once(engine);
+            let (give, take) = sync_channel::<Result<Prepared>>(ahead);
             scope.spawn(move || {
-                for index in 0..movie.len() {
-                    let prepared = movie.frame(index).and_then(|f| decoder.preparation.frame(&f));
-                    let last = prepared.is_err();
-                    // Nobody listens any more when the work was stopped.
-                    if give.send(prepared).is_err() || last {
-                        break;
+                let prepared = |index| movie.frame(index).and_then(|f| decoder.preparation.frame(&f));
+                // Several at once: little of what is done to one frame can be shared among cores.
+                for first in (0..movie.len()).step_by(ahead) {
+                    let some: Vec<_> = (first..movie.len().min(first + ahead)).into_par_iter().map(prepared).collect();
+                    for prepared in some {
+                        let last = prepared.is_err();
+                        // Nobody listens any more when the work was stopped.
+                        if give.send(prepared).is_err() || last {
+                            return;
+                        }
                     }
                 }
             });
@@ -151,7 +157,7 @@ impl Detector {
                 }
                 read += batch.len();
                 let maps = engine.maps(&batch.iter().map(|p| &p.planes[..]).collect::<Vec<_>>())?;
-                let work = move || batch.iter().zip(&maps).map(|(p, m)| decoder.decode(p, m)).collect();
+                let work = move || batch.par_iter().zip(&maps).map(|(p, m)| decoder.decode(p, m)).collect();
                 if let Some(before) = finishing.replace(scope.spawn(work)) {
                     gathered.take(before)?;
                 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// use atomotion::{detect::{Detector, PeriodicityBreak, Training}, simulate::Ws2};
 /// let movie = Ws2::default().with_size_px(128).with_frames(3).simulate(3)?.movie;
 /// let labels = PeriodicityBreak::default().label(&movie.frame(0)?)?;
-/// let detector = Detector::train(&labels, &Training::default().with_steps(10))?; // 400 for use
+/// let detector = Detector::train(&labels, &Training::default().with_steps(10))?; // 800 for use
 /// let mut stream = detector.stream();
 /// for defects in stream.over(movie.frames()) {
 ///     println!("{} defects", defects?.len());

@@ -70,7 +70,7 @@ pub struct GroupScore {
 /// let imaging = Imaging::clean().with_size_px(128);
 /// let recording = Experiment::ws2().with_frames(2).with_imaging(imaging).simulate(1)?;
 /// let labels = PeriodicityBreak::default().label(&recording.movie.frame(0)?)?;
-/// let detector = Detector::train(&labels, &Training::default().with_steps(10))?; // 400 for use
+/// let detector = Detector::train(&labels, &Training::default().with_steps(10))?; // 800 for use
 /// let scores = Scores::of(&[(&detector.find(&recording.movie)?, &recording)])?;
 /// println!("{scores:?}");
 /// println!("{}", scores.table()?);

@@ -15,7 +15,7 @@ pub use crate::detect::{
 pub use crate::device::best_device;
 pub use crate::dynamics::{
     Bands, CoOccurrence, Concentration, Concentrations, Coupled, Coupling, Diffusion, DiffusionOptions, Hopping, Hops,
-    LinkScores, Linker, Motion, Msd, Null, PairEnergies, Sightings, Tracks, concentration, score_links,
+    LinkScores, Linker, Motion, Msd, Null, PairEnergies, Sightings, Tracks, complexes, concentration, score_links,
 };
 pub use crate::error::Error;
 pub use crate::figure::{Animation, ColourMap, Figure, InsetAt, Theme, Width, site_map};

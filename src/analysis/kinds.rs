@@ -1,7 +1,7 @@
 //! What the classes of a movie are called: by a simulated movie of the same material, scale and orientation.
 
 use super::perfect::{brightness, scaled};
-use crate::classify::{Classes, GaussianMixture, Motifs, Naming};
+use crate::classify::{Classes, Covariance, Features, GaussianMixture, Motifs, Naming};
 use crate::defects::{Cut, Defects};
 use crate::detect::Lattice;
 use crate::error::{Error, Result};
@@ -43,6 +43,10 @@ impl Material {
 const PERIODS: f64 = 3.2;
 /// A motif is the mean of so many simulated patches, at least.
 const FEWEST: usize = 12;
+/// Species are told apart in so many patches that lie in the frame, at least; in all patches where there are fewer.
+const FEWEST_WHOLE: usize = 30;
+/// How far from its middle a patch says what stands there, in lattice periods.
+const MIDDLE_PERIODS: f64 = 0.6;
 
 /// Patches that are alike for every movie: 3.2 lattice periods wide, and of such brightness that the mean of a perfect cell
 /// is 0 and its standard deviation 1.
@@ -70,6 +74,15 @@ pub(super) fn cut(movie: &Movie, lattice: &Lattice) -> Cut {
     Cut::default().with_side_nm(Some(movie.calibration().to_nm(PERIODS * lattice.period_px)))
 }
 
+/// Patches that lie in the frame, if there are enough of them: one that reaches beyond the edge shows the outermost pixel again and
+/// again, and such would be classes of their own.
+fn whole(defects: &Defects, fewest: usize) -> Result<Defects> {
+    let outside = defects.table().column("patch_outside")?.f32()?.clone();
+    let whole: Vec<bool> = outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect();
+    let enough = whole.iter().filter(|whole| **whole).count() >= fewest;
+    if enough { defects.filter(&whole) } else { Ok(defects.clone()) }
+}
+
 /// Sorts the defects, fewer classes where there are few defects, and gives every class a name: a species of the material,
 /// else "class 0" and so on.
 pub(super) fn sorted(
@@ -81,11 +94,7 @@ pub(super) fn sorted(
     seed: u64,
 ) -> Result<Classes> {
     const PER_CLASS: usize = 8;
-    // A patch that reaches beyond the edge shows the outermost pixel again and again: such would be classes of their own.
-    let outside = defects.table().column("patch_outside")?.f32()?.clone();
-    let whole: Vec<bool> = outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect();
-    let enough = whole.iter().filter(|whole| **whole).count() >= PER_CLASS;
-    let fitted = if enough { defects.filter(&whole)? } else { defects.clone() };
+    let fitted = whole(defects, PER_CLASS)?;
     let most = (fitted.len() / PER_CLASS).max(1);
     let mixture = GaussianMixture::new(classes.min(most)).with_seed(seed);
     let mixture = mixture.clone().with_components(mixture.components.min(fitted.len() / 2).max(1));
@@ -126,6 +135,36 @@ impl Material {
         (self.matter().crystal.cell_nm2() / (ay * bx - ax * by).abs()).sqrt()
     }
 
+    /// Sorts defects by what stands on their own site, and names them: a mixture that starts from what each species looks like in a
+    /// simulated movie of the same scale and orientation, and then follows the data ([`GaussianMixture::fit_from`]). It looks
+    /// at the middle of a patch alone, so that a dopant is a dopant whatever stands beside it;
+    /// [`complexes`](crate::dynamics::complexes) says what does. Species that nothing is like have no class.
+    ///
+    /// The patches must be those of [`comparable_patches`].
+    ///
+    /// ```no_run
+    /// use atomotion::prelude::*;
+    /// # fn main() -> atomotion::Result<()> {
+    /// let movie = Movie::open("movie.dm4")?;
+    /// let lattice = Lattice::find(&movie.frame(0)?.data)?;
+    /// let defects = Detector::load("detector.safetensors")?.find(&movie)?;
+    /// let species = Material::Ws2.sort(&comparable_patches(&defects, &movie, &lattice)?, &movie, &lattice, 1)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If there are no defects, the movie's scale cannot be right for this material, or the user asked to stop.
+    pub fn sort(self, patches: &Defects, movie: &Movie, lattice: &Lattice, seed: u64) -> Result<Classes> {
+        let whole = whole(patches, FEWEST_WHOLE)?;
+        let middle = Features::Within { px: (MIDDLE_PERIODS * lattice.period_px) as f32, scores: 6 };
+        let mixture = GaussianMixture::default().with_covariance(Covariance::Tied).with_features(Some(middle));
+        let mixture = mixture.with_seed(seed);
+        self.best_turn(lattice, |angle| {
+            let motifs = motifs(self, movie, lattice, angle, ("species", seed))?;
+            mixture.fit_from(&whole, &motifs)?.apply(patches)?.name_classes(&motifs, seed)
+        })
+    }
+
     /// Names classes of this material's defects by a simulated movie of the same scale and orientation, whose every defect
     /// is known: each class gets the state whose mean patch is most like its own, orientations not told apart
     /// (`Mo_W+V_S`). A class of false detections gets a name as well: look at the likeness.
@@ -135,12 +174,18 @@ impl Material {
     /// # Errors
     /// If the movie's scale cannot be right for this material, or the user asked to stop.
     pub fn name(self, classes: &Classes, movie: &Movie, lattice: &Lattice, seed: u64) -> Result<Classes> {
-        // The lattice looks the same after a turn by 60 degrees; which sublattice is which decides how well motifs fit.
+        self.best_turn(lattice, |angle| {
+            classes.name_classes(&motifs(self, movie, lattice, angle, ("state", seed))?, seed)
+        })
+    }
+
+    /// The lattice looks the same after a turn by 60 degrees; which sublattice is which decides how well motifs fit.
+    fn best_turn(self, lattice: &Lattice, named: impl Fn(f64) -> Result<Classes>) -> Result<Classes> {
         let [y, x] = lattice.basis_px[0];
         let angle = y.atan2(x).to_degrees();
         let mut best: Option<(f64, Classes)> = None;
         for turn in [0.0, 60.0] {
-            let named = classes.name_classes(&motifs(self, movie, lattice, angle + turn, seed)?, seed)?;
+            let named = named(angle + turn)?;
             let fit = |(name, n): (&Option<Naming>, &usize)| {
                 name.as_ref().map_or(0.0, |name| name.likeness.max(-1.0) * *n as f64)
             };
@@ -153,8 +198,14 @@ impl Material {
     }
 }
 
-/// Mean patches of every state of a simulated movie with this scale and rotation, of many counts.
-fn motifs(material: Material, movie: &Movie, lattice: &Lattice, rotation_deg: f64, seed: u64) -> Result<Motifs> {
+/// Mean patches of a simulated movie with this scale and rotation, of many counts: one of every name in a column of its truth.
+fn motifs(
+    material: Material,
+    movie: &Movie,
+    lattice: &Lattice,
+    rotation_deg: f64,
+    (column, seed): (&str, u64),
+) -> Result<Motifs> {
     let mut matter = material.matter();
     matter.crystal.rotation_deg = rotation_deg;
     matter.composition = Composition { dopant: 0.04, single: 0.02, double: 0.01, ..matter.composition };
@@ -177,8 +228,10 @@ fn motifs(material: Material, movie: &Movie, lattice: &Lattice, rotation_deg: f6
     // Every defect is kept clear of, those at the border as well.
     let all =
         comparable_patches(&Defects::at_truth(&recording.movie, &truth, &Cut::default())?, &recording.movie, &own)?;
-    let mut motifs = Motifs::of(&all.filter(&keep)?, "state")?;
-    motifs.motifs.retain(|motif| motif.patches >= FEWEST);
+    let mut motifs = Motifs::of(&all.filter(&keep)?, column)?;
+    motifs
+        .motifs
+        .retain(|motif| motif.patches >= FEWEST && !(column == "species" && motif.species.starts_with("hole")));
     // A vacancy beside a dopant looks different, and is a vacancy: `V_S@Mo_W` is called `V_S`.
     for motif in &mut motifs.motifs {
         motif.species.truncate(motif.species.find('@').unwrap_or(motif.species.len()));

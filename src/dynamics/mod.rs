@@ -3,6 +3,7 @@
 //! Everything here takes whatever has a row for each defect of each frame ([`Sightings`]): defects, classes, tracks, the
 //! truth of a simulated movie, or any table with the columns `frame`, `y_px` and `x_px`.
 
+mod complexes;
 mod concentration;
 mod coupling;
 mod diffusion;
@@ -13,6 +14,7 @@ mod sightings;
 mod statistics;
 mod tracks;
 
+pub use complexes::complexes;
 pub use concentration::{Amount, Bands, Change, Concentration, Concentrations, Count, Trend, concentration};
 pub use coupling::{Adjacency, CoOccurrence, Coupled, Coupling, Null, PairEnergies, PairEnergy, PairPoint, TimeWindow};
 pub use diffusion::{

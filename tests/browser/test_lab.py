@@ -122,10 +122,10 @@ def test_an_interrupted_trainer_keeps_its_steps_and_goes_on(opened, figures):
     assert "Interrupted: interrupted" not in message, f"expected it to be said once: {message}"
     assert "trainer.run()?" in message and "trainer.detector()?" in message, f"expected what to do next: {message}"
     done, total = steps(message)
-    assert 0 < done < total == 400, f"expected to read how far it was: {message}"
+    assert 0 < done < total == 800, f"expected to read how far it was: {message}"
     notebook.shot("3b-interrupted")
     notebook.run(3)
-    assert f"in {done} of 400 steps" in notebook.text(3), f"expected a detector of {done} steps: {notebook.text(3)}"
+    assert f"in {done} of 800 steps" in notebook.text(3), f"expected a detector of {done} steps: {notebook.text(3)}"
     notebook.run(4)
     assert notebook.text(4).strip() == "131", f"expected the variables of earlier cells: {notebook.text(4)}"
     notebook.start(5)

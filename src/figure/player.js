@@ -15,7 +15,7 @@ for (const box of document.querySelectorAll('[data-atomotion="ID"]:not([data-rea
   const stop = () => {
     clearInterval(timer);
     timer = null;
-    play.textContent = "▶";
+    play.textContent = "play";
     play.setAttribute("aria-label", "play");
   };
   const step = () => {
@@ -27,7 +27,7 @@ for (const box of document.querySelectorAll('[data-atomotion="ID"]:not([data-rea
   play.onclick = () => {
     if (timer) return stop();
     timer = setInterval(step, data.every_ms);
-    play.textContent = "⏸";
+    play.textContent = "stop";
     play.setAttribute("aria-label", "pause");
   };
   at.oninput = () => { stop(); show(); };

@@ -134,7 +134,7 @@ fn stage(animation: &Animation, first: &Shown, seen: f64) -> String {
 fn controls(animation: &Animation, frames: &[Shown]) -> String {
     let mut text = format!(
         "<div style=\"display:flex;gap:8px;align-items:center\"><button type=\"button\" data-part=\"play\" disabled \
-         aria-label=\"play\">▶</button><input type=\"range\" data-part=\"at\" min=\"0\" max=\"{}\" value=\"0\" disabled \
+         aria-label=\"play\">play</button><input type=\"range\" data-part=\"at\" min=\"0\" max=\"{}\" value=\"0\" disabled \
          aria-label=\"frame\" style=\"flex:1;min-width:0\"><span data-part=\"caption\" \
          style=\"white-space:nowrap;font-variant-numeric:tabular-nums\">{}</span></div>",
         frames.len() - 1,

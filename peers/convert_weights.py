@@ -89,7 +89,7 @@ def convert(state, path, architecture, period_px, bin_factor, source):
     training = {"architecture": architecture, "input": "Frame", "output": "Defect" if logits == 1 else "Sign"}
     memory = {"training": training, "bin": bin_factor, "period_px": period_px, "source": source}
     header = {
-        "format": "atomotion detector 3",
+        "format": "atomotion detector 4",
         "memory": json.dumps(memory),
         "architecture": architecture,
         "options": json.dumps(training),

@@ -170,11 +170,11 @@ fn files_say_what_they_are() {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = String::from_utf8(bytes[8..8 + length].to_vec()).unwrap();
     for word in
-        ["atomotion detector 3", "architecture", "Light", "options", "data", "frame 0 of", "seed", "metrics", "F1"]
+        ["atomotion detector 4", "architecture", "Light", "options", "data", "frame 0 of", "seed", "metrics", "F1"]
     {
         assert!(header.contains(word), "{word} is not in {header}");
     }
-    let older = header.replace("atomotion detector 3", "atomotion detector 1");
+    let older = header.replace("atomotion detector 4", "atomotion detector 1");
     let file = [&bytes[..8], older.as_bytes(), &bytes[8 + length..]].concat();
     let said = message(Detector::load(folder.write("old.safetensors", &file)));
     assert!(said.contains("atomotion detector 1") && said.contains("train again"), "{said}");

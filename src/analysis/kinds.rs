@@ -74,11 +74,15 @@ pub(super) fn cut(movie: &Movie, lattice: &Lattice) -> Cut {
     Cut::default().with_side_nm(Some(movie.calibration().to_nm(PERIODS * lattice.period_px)))
 }
 
-/// Patches that lie in the frame, if there are enough of them: one that reaches beyond the edge shows the outermost pixel again and
-/// again, and such would be classes of their own.
+/// Which patches lie in the frame. One that reaches beyond the edge shows the outermost pixel again and again.
+pub(super) fn in_frame(defects: &Defects) -> Result<Vec<bool>> {
+    let outside = defects.table().column("patch_outside")?.f32()?;
+    Ok(outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect())
+}
+
+/// Patches that lie in the frame, if there are enough of them: the others would be classes of their own.
 fn whole(defects: &Defects, fewest: usize) -> Result<Defects> {
-    let outside = defects.table().column("patch_outside")?.f32()?.clone();
-    let whole: Vec<bool> = outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect();
+    let whole = in_frame(defects)?;
     let enough = whole.iter().filter(|whole| **whole).count() >= fewest;
     if enough { defects.filter(&whole) } else { Ok(defects.clone()) }
 }
@@ -160,8 +164,9 @@ impl Material {
         let mixture = GaussianMixture::default().with_covariance(Covariance::Tied).with_features(Some(middle));
         let mixture = mixture.with_seed(seed);
         self.best_turn(lattice, |angle| {
-            let motifs = motifs(self, movie, lattice, angle, ("species", seed))?;
-            mixture.fit_from(&whole, &motifs)?.apply(patches)?.name_classes(&motifs, seed)
+            let mut motifs = motifs(self, movie, lattice, angle, ("species", seed))?;
+            motifs.motifs.retain(|motif| !motif.species.starts_with("hole")); // an edge is no defect by itself
+            mixture.fit_from(&whole, &motifs)?.apply(patches)
         })
     }
 
@@ -229,9 +234,7 @@ fn motifs(
     let all =
         comparable_patches(&Defects::at_truth(&recording.movie, &truth, &Cut::default())?, &recording.movie, &own)?;
     let mut motifs = Motifs::of(&all.filter(&keep)?, column)?;
-    motifs
-        .motifs
-        .retain(|motif| motif.patches >= FEWEST && !(column == "species" && motif.species.starts_with("hole")));
+    motifs.motifs.retain(|motif| motif.patches >= FEWEST);
     // A vacancy beside a dopant looks different, and is a vacancy: `V_S@Mo_W` is called `V_S`.
     for motif in &mut motifs.motifs {
         motif.species.truncate(motif.species.find('@').unwrap_or(motif.species.len()));

@@ -222,9 +222,7 @@ fn transitions(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<
 
 fn cell(results: &mut Results, found: &Found) -> Result<()> {
     let (kind, _) = found.kinds.first().ok_or_else(|| Error::data("no class has a name"))?;
-    // Patches that reach beyond the edge show the outermost pixel again and again.
-    let outside = found.classes.defects.table().column("patch_outside")?.f32()?.clone();
-    let whole: Vec<bool> = outside.iter().map(|part| part.is_some_and(|part| part <= 0.0)).collect();
+    let whole = kinds::in_frame(&found.classes.defects)?;
     let species = found.classes.defects.table().column("species")?.str()?.clone();
     let keep: Vec<bool> = species.iter().zip(&whole).map(|(name, whole)| *whole && name == Some(kind)).collect();
     let of_kind = found.classes.defects.filter(&keep)?;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Device;
 
-const FORMAT: &str = "atomotion detector 3";
+const FORMAT: &str = "atomotion detector 4";
 
 /// A network, or an ensemble of them, that says which pixels of a frame belong to a defect.
 ///

@@ -39,6 +39,7 @@ impl Detector {
         Ok(Prediction { mean: array(&said.mean)?, spread: said.spread.as_ref().map(array).transpose()? })
     }
 
+    /// The networks' own maps of images, still where the networks are.
     fn said(&self, stack: &Array4<f32>) -> Result<Said> {
         debug_assert!(stack.shape()[2].is_multiple_of(STRIDE) && stack.shape()[3].is_multiple_of(STRIDE));
         let image = images(stack.view(), self.device())?;

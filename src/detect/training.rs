@@ -8,7 +8,7 @@ use super::labels::Labels;
 use super::loss::{Loss, Shares};
 use super::network::{Architecture, FIELD};
 use crate::error::{Error, Result, check, setters};
-use ndarray::{Array2, Array4, ArrayView4};
+use ndarray::{Array2, ArrayView4};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Device, Tensor};
@@ -256,12 +256,7 @@ pub(super) fn planes(
 /// Images (batch, planes, height, width) as a tensor whose planes lie side by side in memory: convolutions of few channels
 /// are a third faster that way.
 pub(super) fn images(stack: ArrayView4<f32>, device: Device) -> Result<Tensor> {
-    let last = stack.permuted_axes([0, 2, 3, 1]);
-    let (n, h, w, planes) = last.dim();
-    // An array whose axes are in another order is copied in its own.
-    let last = Array4::from_shape_vec((n, h, w, planes), last.iter().copied().collect())
-        .map_err(|e| Error::data(format!("the images have the wrong shape: {e}")))?;
-    Ok(tensor(last.view(), device)?.f_permute([0, 3, 1, 2])?)
+    Ok(tensor(stack.permuted_axes([0, 2, 3, 1]), device)?.f_permute([0, 3, 1, 2])?)
 }
 
 /// (batch, channels, height, width) as a tensor.

@@ -116,8 +116,7 @@ impl Animation {
         let (frames, y, x) =
             (table.column("frame")?.u32()?, table.column("y_px")?.f32()?, table.column("x_px")?.f32()?);
         let classes = table.column("class").ok().map(|c| c.u32()).transpose()?;
-        let species = table.column("species").ok().map(|c| c.str()).transpose()?;
-        let mut names: BTreeMap<u32, String> = BTreeMap::new();
+        let names = if classes.is_some() { defects.species_of_classes()? } else { BTreeMap::new() };
         let nm = self.movie.calibration().nm_per_px;
         let radius = (0.09 * defects.patches().dim().1 as f64 * defects.patch_nm_per_px() / nm) as f32;
         let mut layer = Layer { name: "defects".into(), ..Layer::default() };
@@ -126,9 +125,6 @@ impl Animation {
             let (Some(frame), Some(y), Some(x)) = (frames.get(row), y.get(row), x.get(row)) else { continue };
             let class = classes.and_then(|c| c.get(row));
             most = most.max(class);
-            if let (Some(class), Some(name)) = (class, species.and_then(|s| s.get(row))) {
-                names.entry(class).or_insert_with(|| name.to_owned());
-            }
             let colour = class.map_or(DEFECT, |c| CLASS_COLOURS[c as usize % CLASS_COLOURS.len()]);
             layer.marks.entry(frame).or_default().push(Mark { y, x, radius, colour });
         }
@@ -136,7 +132,7 @@ impl Animation {
             None => vec![(DEFECT, "defect".into())],
             Some(most) => (0..=most.min(11))
                 .map(|c| {
-                    let name = names.get(&c).cloned().unwrap_or_else(|| format!("class {c}"));
+                    let name = names.get(&c).cloned().flatten().unwrap_or_else(|| format!("class {c}"));
                     (CLASS_COLOURS[c as usize % CLASS_COLOURS.len()], name)
                 })
                 .collect(),

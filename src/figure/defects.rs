@@ -61,7 +61,7 @@ impl Defects {
     }
 
     /// The species of each class, where all of its defects have the same.
-    fn species_of_classes(&self) -> Result<BTreeMap<u32, Option<String>>> {
+    pub(super) fn species_of_classes(&self) -> Result<BTreeMap<u32, Option<String>>> {
         let mut names = BTreeMap::new();
         if let Ok(column) = self.table().column("species") {
             let classes = self.table().column("class")?.u32()?;

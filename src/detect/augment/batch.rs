@@ -221,19 +221,15 @@ mod tests {
     /// Crops come from every canvas: a dark one and a bright one give about as many each (of 64, four standard deviations are 16).
     #[test]
     fn crops_come_from_every_canvas() {
-        let [one] = canvas();
-        let flat = |level: f32| Canvas { image: Array2::from_elem((80, 90), level), deviation: 1.0, ..canvas_at(&one) };
+        let flat = |level: f32| {
+            let [one] = canvas();
+            let (image, background) = (Array2::from_elem((80, 90), level), Array2::zeros((80, 90)));
+            Canvas { image, background, deviation: 1.0, ..one }
+        };
         let plain = Augment::default().with_straight(1.0).with_contrast(0.0).with_shift(0.0).with_crop_px(16);
         let batch = plain.batch(&[flat(-1.0), flat(1.0)], 64, 0, 1);
         let bright = batch.image.outer_iter().filter(|crop| crop.sum() > 0.0).count();
         assert!((16..=48).contains(&bright), "{bright}");
-    }
-
-    /// A copy without slow background.
-    fn canvas_at(one: &Canvas) -> Canvas {
-        let zeros = Array2::zeros(one.image.dim());
-        let new = Canvas::new(zeros.clone(), 10.0, one.targets.clone(), one.weight.clone(), one.labels.clone(), None);
-        Canvas { background: zeros, ..new }
     }
 
     /// A straight crop holds the frame's own pixels, normalised; its mean square is theirs.

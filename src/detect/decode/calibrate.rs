@@ -1,6 +1,7 @@
 //! Calibration: what is found in frames like the labelled one, in which every defect was planted.
 
 use super::super::augment::{Canvas, Fresh, From};
+use super::super::backdrop::Backdrop;
 use super::super::calibration::Calibration;
 use super::super::detector::Detector;
 use super::super::plant::Planting;
@@ -46,6 +47,14 @@ struct Shown<'a> {
     lattice: Option<&'a Array2<f32>>,
     basis: Option<[[f64; 2]; 2]>,
     period: f64,
+}
+
+impl<'a> Shown<'a> {
+    fn of(flat: Array2<f32>, backdrop: Option<&'a Backdrop>, basis: Option<[[f64; 2]; 2]>, period: f64) -> Shown<'a> {
+        let rest = backdrop.map(|b| b.remainder(&flat, period));
+        let planes = [Some(flat), rest].into_iter().flatten().collect();
+        Shown { planes, lattice: backdrop.map(|b| &b.lattice), basis, period }
+    }
 }
 
 impl Detector {
@@ -107,12 +116,7 @@ impl Detector {
         let like = (canvas.deviation, canvas.backdrop.as_ref());
         let channels = canvas.targets.len();
         let made = fresh.piece(corner(fresh.size()), (planting, channels), like, from, rng);
-        let mut planes = vec![made.image];
-        if let Some(backdrop) = &made.backdrop {
-            planes.push(backdrop.remainder(&planes[0], canvas.period));
-        }
-        let lattice = made.backdrop.as_ref().map(|b| &b.lattice);
-        let shown = Shown { planes, lattice, basis: fresh.basis(), period: canvas.period };
+        let shown = Shown::of(made.image, made.backdrop.as_ref(), fresh.basis(), canvas.period);
         let judgement = |(channel, object): (usize, Object)| {
             let planted = made.targets[channel][[object.y.round() as usize, object.x.round() as usize]] > 0.5;
             Judgement { channel, said: object.probability, planted }
@@ -124,13 +128,9 @@ impl Detector {
     fn said_of(&self, canvas: &Canvas, fresh: &Fresh) -> Result<Vec<f32>> {
         let (rows, columns) = corner(fresh.size());
         let part = |map: &Array2<f32>| map.slice(s![rows.clone(), columns.clone()]).to_owned();
-        let mut planes = vec![(part(&canvas.image) - part(&canvas.background)) / canvas.deviation];
+        let flat = (part(&canvas.image) - part(&canvas.background)) / canvas.deviation;
         let backdrop = canvas.backdrop.as_ref().map(|b| b.mapped(part));
-        if let Some(backdrop) = &backdrop {
-            planes.push(backdrop.remainder(&planes[0], canvas.period));
-        }
-        let lattice = backdrop.as_ref().map(|b| &b.lattice);
-        let shown = Shown { planes, lattice, basis: fresh.basis(), period: canvas.period };
+        let shown = Shown::of(flat, backdrop.as_ref(), fresh.basis(), canvas.period);
         Ok(self.detections(&shown, canvas.targets.len())?.into_iter().map(|(_, object)| object.probability).collect())
     }
 

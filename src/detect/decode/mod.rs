@@ -117,7 +117,7 @@ impl Detector {
     }
 
     /// Three things go on at once: the next frames are read and prepared, the network runs, and the last maps become
-    /// defects. No more frames are in memory than three times what the network takes.
+    /// defects. No more frames are in memory than four times what the network takes.
     fn walk(
         &self,
         movie: &Movie,

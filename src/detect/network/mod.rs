@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Tensor, nn};
 
 /// Frames are padded to a multiple of this, whatever the network.
-pub(super) const STRIDE: usize = 8;
+pub(super) const STRIDE: usize = 4;
 /// Pixels that a prediction can see across, of most networks.
 pub(super) const FIELD: usize = 56;
 
@@ -90,8 +90,8 @@ mod tests {
     fn a_frame_gives_maps_of_its_size() {
         for architecture in Architecture::ALL {
             let (_vs, model) = network(architecture, 2);
-            let out = model.forward(&Tensor::zeros([2, 1, 64, 48], (Kind::Float, Device::Cpu)), false).unwrap();
-            assert_eq!(out.size(), [2, 2, 64, 48], "{architecture:?}");
+            let out = model.forward(&Tensor::zeros([2, 1, 64, 44], (Kind::Float, Device::Cpu)), false).unwrap();
+            assert_eq!(out.size(), [2, 2, 64, 44], "{architecture:?}");
         }
     }
 

@@ -37,5 +37,7 @@ pub use crate::simulate::{
 pub use crate::watch::{Followed, Model, Watch, Watched};
 pub use crate::{linfa, ndarray, plotters, polars, tch};
 pub use ndarray::{Array1, Array2, Array3, array, s};
-pub use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, col, concat, df, lit};
+pub use polars::prelude::{
+    DataFrame, DataType, Expr, IntoLazy, LazyFrame, NamedFrom, Series, UnionArgs, col, concat, df, lit,
+};
 pub use tch::{Device, Kind, Tensor};

@@ -102,7 +102,14 @@ fn results_are_whole(folder: &Path) {
         let bytes = std::fs::metadata(folder.join(name)).unwrap().len();
         assert_eq!(about["bytes"].as_u64(), Some(bytes), "{name}");
     }
-    for needed in ["report.html", "figures/labels.svg", "tables/defects.csv", "detector.safetensors"] {
+    for needed in [
+        "report.html",
+        "figures/labels.svg",
+        "tables/defects.csv",
+        "tables/changes.csv",
+        "figures/pathways.svg",
+        "detector.safetensors",
+    ] {
         assert!(files.contains_key(needed), "{needed}");
     }
     // The table is the search's own, and says the same in both formats.

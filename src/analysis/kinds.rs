@@ -87,8 +87,8 @@ fn whole(defects: &Defects, fewest: usize) -> Result<Defects> {
     if enough { defects.filter(&whole) } else { Ok(defects.clone()) }
 }
 
-/// Sorts the defects, fewer classes where there are few defects, and gives every class a name: a species of the material,
-/// else "class 0" and so on.
+/// Sorts the defects: into the species of the material, where it is known; else into so many classes, fewer where there
+/// are few defects, that are called "class 0" and so on.
 pub(super) fn sorted(
     defects: &Defects,
     classes: usize,
@@ -98,15 +98,15 @@ pub(super) fn sorted(
     seed: u64,
 ) -> Result<Classes> {
     const PER_CLASS: usize = 8;
+    if let Some(material) = material {
+        return material.sort(defects, movie, lattice, seed);
+    }
     let fitted = whole(defects, PER_CLASS)?;
     let most = (fitted.len() / PER_CLASS).max(1);
     let mixture = GaussianMixture::new(classes.min(most)).with_seed(seed);
     let mixture = mixture.clone().with_components(mixture.components.min(fitted.len() / 2).max(1));
     let sorted = mixture.fit(&fitted)?.apply(defects)?;
-    match material {
-        Some(material) => material.name(&sorted, movie, lattice, seed),
-        None => (0..sorted.len()).try_fold(sorted, |all, c| all.named(c as u32, &format!("class {c}"))),
-    }
+    (0..sorted.len()).try_fold(sorted, |all, c| all.named(c as u32, &format!("class {c}")))
 }
 
 impl Material {
@@ -213,7 +213,15 @@ fn motifs(
 ) -> Result<Motifs> {
     let mut matter = material.matter();
     matter.crystal.rotation_deg = rotation_deg;
-    matter.composition = Composition { dopant: 0.04, single: 0.02, double: 0.01, ..matter.composition };
+    // Enough of each kind for its mean to be known.
+    matter.composition = Composition {
+        dopant: 0.04,
+        single: 0.03,
+        double: 0.02,
+        host_vacancy: 0.02,
+        adatom: 0.01,
+        ..matter.composition
+    };
     let calibration = movie.calibration();
     let nm_per_px = if calibration.known { calibration.nm_per_px } else { material.scale(lattice) };
     let imaging = Imaging::clean()

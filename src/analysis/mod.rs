@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The whole analysis of a movie: labels of its first frame, a network trained on them, every defect of every frame,
-/// classes, concentrations, tracks, diffusion, coupling, transitions, and the average cell of the commonest kind.
+/// classes, concentrations, tracks, diffusion, coupling, transitions, the average cell of the commonest kind, and what all
+/// frames together say of every site.
 ///
 /// What is long is kept in the folder while it is made: an analysis that was interrupted, or whose process was ended,
 /// goes on from there when it is started again with the same options, and its results are the same to the byte. A step
@@ -42,9 +43,11 @@ pub struct Analysis {
     pub steps: usize,
     /// Probability from which on a place of a frame counts as a defect.
     pub probability: f64,
-    /// How many classes defects are sorted into; fewer where there are less than eight defects for each.
+    /// How many classes defects are sorted into where the material is not known; fewer where there are less than eight defects
+    /// for each.
     pub classes: usize,
-    /// What the specimen is, so that classes get the names of species. Without, they are called `class 0` and so on.
+    /// What the specimen is, so that defects are sorted into its species, and every site is read by all frames together
+    /// ([`Watch`](crate::watch::Watch); not of graphene). Without, classes are called `class 0` and so on.
     pub material: Option<Material>,
     /// Seed of every random step.
     pub seed: u64,

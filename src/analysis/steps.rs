@@ -1,14 +1,16 @@
 //! The steps of an analysis, each with what it adds to the results.
 
 use super::keep::Kept;
-use super::{Analysis, Results, kinds, perfect_cells};
+use super::{Analysis, Material, Results, kinds, perfect_cells};
 use crate::classify::{Classes, Linkage, UnitCells};
 use crate::defects::Defects;
 use crate::detect::{Lattice, PeriodicityBreak};
-use crate::dynamics::{Concentration, Coupling, Hopping, Linker, Motion, Tracks};
+use crate::dynamics::{Concentration, Coupling, Hopping, Linker, Motion, Sightings, Tracks, complexes};
 use crate::error::{Error, Result};
 use crate::markov::{Estimation, Physics, Sequences, States};
 use crate::movie::Movie;
+use crate::watch::Watch;
+use polars::prelude::{IntoLazy, col, lit};
 use std::path::Path;
 
 /// What the steps after the search share.
@@ -23,6 +25,10 @@ struct Found<'a> {
 
 pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut dyn FnMut(&str)) -> Result<Results> {
     say("reading the movie");
+    let movie = &match analysis.material {
+        Some(material) => material.calibrated(movie.clone())?, // by its lattice, where the file has no scale
+        None => movie.clone(),
+    };
     let kept = Kept::begin(folder, analysis, movie)?;
     let mut results = Results::create(folder, &format!("Analysis of {}", movie.name()))?;
     results.described(kept.input.clone());
@@ -72,8 +78,9 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     say("tracks, diffusion and hops");
     let tracks = attempt(&mut results, say, "Tracks", |results| tracks(results, &found))?;
     if let Some(tracks) = tracks {
-        attempt(&mut results, say, "Diffusion", |results| diffusion(results, &found, &tracks))?;
-        attempt(&mut results, say, "Hops", |results| hops(results, &found, &tracks))?;
+        let still = on_specimen(&mut results, &tracks);
+        attempt(&mut results, say, "Diffusion", |results| diffusion(results, &found, &still, ""))?;
+        attempt(&mut results, say, "Hops", |results| hops(results, &found, &still))?;
         say("coupling");
         attempt(&mut results, say, "Coupling", |results| coupling(results, &found, &tracks))?;
         say("transitions");
@@ -81,6 +88,11 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     }
     say("the average cell");
     attempt(&mut results, say, "The average cell", |results| cell(results, &found))?;
+    // Graphene's columns are single atoms, which may hop themselves: nothing is known to stay.
+    if let Some(material @ (Material::Ws2 | Material::Mos2)) = analysis.material {
+        say("every site, by all frames together");
+        attempt(&mut results, say, "Every site, by all frames together", |results| watched(results, &found, material))?;
+    }
     results.finish()?;
     Ok(results)
 }
@@ -130,10 +142,16 @@ fn concentrations(results: &mut Results, found: &Found) -> Result<()> {
     results.table("concentration", "The same in numbers.", &amounts.table()?)
 }
 
+/// Which defects of successive frames are one.
+fn linked(of: &impl Sightings, lattice: &Lattice) -> Result<Tracks> {
+    let period = lattice.period_px;
+    // To the next site of the same sublattice, and what positions are wrong by; a dopant is not taken for the vacancy beside it.
+    let linker = Linker::default().with_search_px(1.2 * period).with_motion(Motion::Common);
+    linker.with_class_px2(0.6 * period.powi(2)).link(of)
+}
+
 fn tracks(results: &mut Results, found: &Found) -> Result<Tracks> {
-    // To the next site of the same sublattice, and what positions are wrong by.
-    let linker = Linker::default().with_search_px(1.2 * found.lattice.period_px).with_motion(Motion::Common);
-    let tracks = linker.link(&found.classes)?;
+    let tracks = linked(&found.classes, &found.lattice)?;
     results.words(format!("{tracks:?}"));
     results.figure("tracks", "Where each defect went.", &tracks.kinds_figure()?)?;
     results.table("tracks", "Each track.", &tracks.per_track()?)?;
@@ -155,20 +173,57 @@ fn on_specimen(results: &mut Results, tracks: &Tracks) -> Tracks {
     }
 }
 
-fn diffusion(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
-    let tracks = on_specimen(results, tracks);
+/// What is written has names that begin with `of`.
+fn diffusion(results: &mut Results, found: &Found, tracks: &Tracks, of: &str) -> Result<()> {
     let lags = (found.movie.len() as u32).saturating_sub(1).clamp(1, 20);
     let msd = tracks.msd(lags)?;
-    results.figure("msd", "Mean squared displacement of each kind.", &msd.figure())?;
-    results.table("msd", "The same in numbers.", &msd.table()?)?;
+    results.figure(&format!("{of}msd"), "Mean squared displacement of each kind.", &msd.figure())?;
+    results.table(&format!("{of}msd"), "The same in numbers.", &msd.table()?)?;
     let diffusion = tracks.diffusion()?;
     results.words(format!("{diffusion:?}"));
-    results.table("diffusion", "Diffusion coefficients, errors of positions accounted for.", &diffusion.table()?)
+    let caption = "Diffusion coefficients, errors of positions accounted for.";
+    results.table(&format!("{of}diffusion"), caption, &diffusion.table()?)
+}
+
+/// What no single frame shows: what stands at every site of the crystal, how it moves, and how complexes change.
+fn watched(results: &mut Results, found: &Found, material: Material) -> Result<()> {
+    let matter = material.matter();
+    let watched = Watch::default().with_matter(matter.clone()).read(found.movie)?;
+    results.words(format!("{watched:?}"));
+    let caption = "One frame; what it says of each site by itself; what all frames say.";
+    results.figure("watched", caption, &watched.figure(found.movie.len() / 2)?)?;
+    results.table("watched", "What stands where, by all frames.", watched.table())?;
+    results.table("changes", "What each vacancy did, and when.", &watched.changes()?)?;
+    let still = on_specimen(results, &linked(watched.table(), &found.lattice)?);
+    diffusion(results, found, &still, "watched-")?;
+
+    let crystal = &matter.crystal;
+    let (dopant, vacancy) = (crystal.dopant_name(), format!("V_{}", crystal.mobile()));
+    let beside = complexes(watched.table(), &dopant, &vacancy, 0.8 * found.lattice.period_px)?;
+    let dopants = beside.lazy().with_column(col("site").alias("track")).filter(col("species").eq(lit(dopant.clone())));
+    let names =
+        [dopant.clone(), format!("{dopant}+{vacancy}"), format!("{dopant}+2{vacancy}"), format!("{dopant}+3{vacancy}")];
+    let sequences = Sequences::from_table(&dopants.collect()?, "state", &names)?;
+    let interval_s = found.movie.calibration().s_per_frame;
+    let states = States::of(crystal).lumped();
+    let names = names.each_ref().map(String::as_str);
+    let prior = Physics::of(&matter, &states).chain(interval_s)?.select(&names)?;
+    let estimation = Estimation::default().with_seed(found.analysis.seed).with_prior(Some(prior));
+    let estimate = estimation.of(&sequences, interval_s)?;
+    results.words(format!("{estimate:?}"));
+    let caption = format!("Chance of each change of a dopant with its vacancies in {interval_s} s.");
+    results.figure("complexes", &caption, &estimate.figure())?;
+    results.figure(
+        "pathways",
+        "The pathways between the states.",
+        &estimate.chain.graph(&states.select(&names)?, 1e-3),
+    )?;
+    results.table("complexes", "The same with 95 % credible intervals.", &estimate.table()?)
 }
 
 fn hops(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
     let options = Hopping::on_lattice(&found.lattice, found.movie.calibration()).with_seed(found.analysis.seed);
-    let hops = on_specimen(results, tracks).hops(&options)?;
+    let hops = tracks.hops(&options)?;
     results.words(format!("{hops:?}"));
     for (i, rose) in hops.figures().iter().enumerate() {
         results.figure(&format!("hops-{i}"), "Hops by direction.", rose)?;

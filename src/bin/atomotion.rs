@@ -72,8 +72,10 @@ fn run(job: &Job) -> atomotion::Result<()> {
     let movie = open(job)?;
     let out = job.out.clone().unwrap_or_else(|| Path::new("results").join(stem(&job.path)));
     println!("{movie:?}");
-    if !movie.calibration().known {
-        println!("The movie has no scale: lengths are in pixels. --nm-per-px and --s-per-frame give one.");
+    if !movie.calibration().known && job.analysis.material.is_none() {
+        println!(
+            "The movie has no scale: lengths are in pixels. --nm-per-px and --s-per-frame give one, or --material."
+        );
     }
     let results = job.analysis.run_with(&movie, &out, &mut |line| println!("{line}"))?;
     println!("\nReport: {}", results.folder().join("report.html").display());
@@ -100,9 +102,12 @@ fn open(job: &Job) -> atomotion::Result<Movie> {
     }
 }
 
-/// The name of a folder of results: the file's without its ending, the last part of a folder or pattern.
+/// The name of a folder of results: the file's without its ending, of a pattern the folder that it looks into.
 fn stem(path: &Path) -> String {
-    let name = path.file_stem().map_or_else(|| "movie".into(), |name| name.to_string_lossy().into_owned());
+    let named = |part: &Path| part.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let is_pattern = |name: &String| name.contains(['*', '?', '[']);
+    let of_folder = || path.parent().and_then(named).filter(|name| !is_pattern(name));
+    let name = named(path).filter(|name| !is_pattern(name)).or_else(of_folder).unwrap_or_else(|| "movie".into());
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     name.chars().map(plain).collect()
 }
@@ -215,6 +220,7 @@ mod tests {
     #[test]
     fn results_are_named_after_the_movie() {
         assert_eq!(stem(Path::new("data/my movie.dm4")), "my-movie");
-        assert_eq!(stem(Path::new("frames/*.tif")), "-");
+        assert_eq!(stem(Path::new("frames/*.tif")), "frames");
+        assert_eq!(stem(Path::new("*.tif")), "movie");
     }
 }

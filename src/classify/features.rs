@@ -111,6 +111,14 @@ impl Features {
 }
 
 impl Extractor {
+    /// The pixels that count, where they are not all.
+    pub(crate) fn pixels(&self) -> Option<&[usize]> {
+        match &self.how {
+            How::Part(pixels, _) => Some(pixels),
+            _ => None,
+        }
+    }
+
     /// Features of patches, shape (defects, features).
     pub(crate) fn measure(&self, patches: &Array3<f32>) -> Result<Array2<f32>> {
         let (_, h, w) = patches.dim();

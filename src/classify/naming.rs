@@ -91,7 +91,8 @@ impl Motifs {
 
 impl Classes {
     /// Names each class by the motif that its mean is nearest to, and adds the column `species`. Means and motifs are
-    /// compared by squared difference, at the best common brightness; how sure a name is says the bootstrap.
+    /// compared by squared difference, where the features look ([`Features::Within`](super::Features::Within) at the middle
+    /// alone); how sure a name is says the bootstrap.
     ///
     /// # Errors
     /// If motifs and patches differ in size.
@@ -99,10 +100,17 @@ impl Classes {
         const DRAWS: usize = 200;
         let data = rows(self.defects.patches())?;
         let (directions, mean) = motifs.directions(data.ncols())?;
+        // Where features look at a part of the patch alone, names do as well.
+        let part = self.model.as_ref().and_then(|model| model.extractor.pixels());
+        let looked_at = |all: ArrayView2<f32>| part.map_or_else(|| all.to_owned(), |part| all.select(Axis(1), part));
+        let flat = (self.len(), self.means.len() / self.len().max(1));
+        let means = self.means.view().into_shape_with_order(flat).map_err(|e| Error::data(e.to_string()))?;
+        let means = looked_at(means);
+        let (data, directions, mean) = (looked_at(data), looked_at(directions.view()), looked_at(mean.view()));
         let half: Vec<f32> = directions.map_axis(Axis(1), |d| 0.5 * d.dot(&d)).to_vec();
         // |x - m|² is least where x·m - |m|²/2 is largest; of a mean of patches that is the mean of theirs.
         let common = mean.dot(&directions.t());
-        let nearness = products(data, directions.view()) - &common - &ndarray::Array1::from(half);
+        let nearness = products(data.view(), directions.view()) - &common - &ndarray::Array1::from(half);
         let labels = self.labels()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seeded("name_classes", seed));
         let mut species = self.species.clone();
@@ -117,8 +125,7 @@ impl Classes {
                 most(nearness.view(), drawn.into_iter()) == best
             });
             let confidence = draws.count() as f64 / DRAWS as f64;
-            let of_class = self.means.index_axis(Axis(0), class);
-            let less: Vec<f32> = of_class.iter().zip(&mean).map(|(a, b)| a - b).collect();
+            let less: Vec<f32> = means.row(class).iter().zip(&mean).map(|(a, b)| a - b).collect();
             let likeness = correlation(&less, directions.row(best).to_vec().as_slice());
             *name = Some(Naming { species: motifs.motifs[best].species.clone(), confidence, likeness });
         }

@@ -175,18 +175,25 @@ impl Tracks {
 }
 
 impl Msd {
-    /// Mean squared displacements over lag, both logarithmic, with 95 % intervals and the fit `4 D t + 4 σ²`.
+    /// Mean squared displacements over lag, both logarithmic, with 95 % intervals and the fit `4 D t + 4 σ²`. Four decades below
+    /// the largest it ends: what moves less than that is named, not drawn.
     #[must_use]
     pub fn figure(&self) -> Figure {
         let (x, y) = (Axis::logarithmic("lag (s)"), Axis::logarithmic("mean squared displacement (nm²)"));
         let mut plane = Plane::new(x, y);
         plane.height = 380.0;
+        let most = self.kinds.iter().flat_map(|k| &k.points).map(|p| p.msd_nm2).fold(0.0, f64::max);
+        let least = 1e-4 * most;
         for (i, kind) in self.kinds.iter().filter(|k| !k.points.is_empty()).enumerate() {
             let colour = line_colour(i);
+            let seen: Vec<&crate::dynamics::MsdPoint> = kind.points.iter().filter(|p| p.msd_nm2 > least).collect();
+            if seen.is_empty() {
+                plane.legend.push((colour, format!("{}: stays (below {least:.0e} nm²)", kind.kind)));
+                continue;
+            }
             plane.shapes.extend(fitted(kind, colour));
             // A lower end of 0 has no logarithm.
-            let low = |p: &crate::dynamics::MsdPoint| p.low.max(0.02 * p.msd_nm2);
-            let seen: Vec<&crate::dynamics::MsdPoint> = kind.points.iter().filter(|p| p.msd_nm2 > 0.0).collect();
+            let low = |p: &crate::dynamics::MsdPoint| p.low.max(0.02 * p.msd_nm2).max(least);
             // Beside each other, not on each other.
             let at = |p: &crate::dynamics::MsdPoint| p.lag_s * 1.015_f64.powi(i as i32);
             let ends = seen.iter().map(|p| (at(p), low(p), p.high)).collect();

@@ -28,7 +28,7 @@ pub(crate) struct Tile {
     pub squares: Vec<Mark>,
     /// Lines through places (y, x) of the image.
     pub lines: Vec<(Vec<(f32, f32)>, Rgb)>,
-    /// Unit of the image's values; none draws no colour bar.
+    /// Unit of the image's values; none draws no colour bar below it.
     pub bar: Option<&'static str>,
     /// Nanometres per image pixel; none draws no scale bar.
     pub nm_per_px: Option<f64>,
@@ -112,7 +112,14 @@ impl Tiles {
         let width = room.width.unwrap_or((self.across(room) as f64 * (w + GAP) + GAP).ceil());
         let lines = self.legend_places(width).last().map_or(0.0, |place| place.1 + 1.0);
         let legend = if self.legend.is_empty() { 0.0 } else { lines * LINE + GAP / 2.0 };
-        (width, (self.rows(room) as f64 * (h + LINE + GAP) + legend).ceil())
+        (width, (self.top_of(self.rows(room), h, room) + legend).ceil())
+    }
+
+    /// Where a row begins: rows with colour bars have a line more.
+    fn top_of(&self, row: usize, h: f64, room: Room) -> f64 {
+        let rows = self.tiles.chunks(self.across(room)).take(row);
+        let bars = rows.filter(|tiles| tiles.iter().any(|t| t.bar.is_some())).count();
+        row as f64 * (h + LINE + GAP) + bars as f64 * LINE
     }
 
     pub(super) fn draw(&self, canvas: &mut Canvas, room: Room) {
@@ -120,12 +127,12 @@ impl Tiles {
         let (ink, columns) = (canvas.theme.ink(), self.across(room));
         for (i, tile) in self.tiles.iter().enumerate() {
             let left = GAP + (i % columns) as f64 * (w + GAP);
-            let top = (i / columns) as f64 * (h + LINE + GAP);
+            let top = self.top_of(i / columns, h, room);
             let (caption, size) = fit(&tile.caption, w);
             canvas.words(caption, (left, top + LINE - 6.0), text(size, ink).at(Across::Left, Down::Bottom));
             self.draw_tile(canvas, tile, (left, top + LINE), (w, h), room);
         }
-        self.draw_legend(canvas, self.rows(room) as f64 * (h + LINE + GAP));
+        self.draw_legend(canvas, self.top_of(self.rows(room), h, room));
     }
 
     fn draw_tile(&self, canvas: &mut Canvas, tile: &Tile, (left, top): (f64, f64), (w, h): (f64, f64), room: Room) {
@@ -159,7 +166,7 @@ impl Tiles {
             scale_bar(canvas, (left, top + h), w, w / (nm * tile.image.ncols() as f64));
         }
         if let Some(unit) = tile.bar {
-            colour_bar(canvas, colours, tile.range, unit, [left, top, w, h]);
+            colour_bar(canvas, colours, tile.range, unit, (left, top + h, w));
         }
     }
 
@@ -205,34 +212,34 @@ fn fit(caption: &str, width: f64) -> (String, f64) {
     (font.cut(caption, EM * size, width), size)
 }
 
-/// The colours from low to high, with the range's ends, on a plate in a right corner of the image.
+/// The colours from low to high between the range's ends, in a line below the image.
 fn colour_bar(
     canvas: &mut Canvas,
     colours: ColourMap,
     (low, high): (f32, f32),
     unit: &str,
-    [left, top, width, height]: [f64; 4],
+    (left, top, width): (f64, f64, f64),
 ) {
-    let (right, bottom) = (left + width, top + height);
-    const HIGH: f64 = 10.0;
+    const HIGH: f64 = 9.0;
+    const BETWEEN: f64 = 5.0;
+    const SHORTEST: f64 = 20.0;
+    let ink = canvas.theme.ink();
     let signed = |v: f32| if low < 0.0 && v > 0.0 { format!("+{}", short(v)) } else { short(v) };
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     let labels = [signed(low), signed(high) + &unit];
-    let long: f64 = labels.iter().map(|l| Font::embedded().width(l, EM * TEXT)).sum();
-    let wide = (long + 12.0).max(100.0).min(width - 24.0);
-    // Where the scale bar leaves no room beside it, at the top.
-    let high = HIGH + 24.0;
-    let y1 = if width < 1.6 * wide { top + 6.0 + high } else { bottom - 6.0 };
-    let x1 = right - 6.0;
-    let (x0, y0) = (x1 - wide - 12.0, y1 - high);
-    canvas.fill((x0, y0), (x1, y1), Paint::mix((0, 0, 0), 0.65));
+    let long = |size: f64| labels.each_ref().map(|l| Font::embedded().width(l, EM * size));
+    let words: f64 = long(TEXT).iter().sum();
+    let size = (TEXT * (width - SHORTEST - 2.0 * BETWEEN) / words).clamp(SMALLEST / EM, TEXT);
+    let [of_low, of_high] = long(size);
+    let bar = (width - of_low - of_high - 2.0 * BETWEEN).clamp(SHORTEST, 110.0);
+    let (x, middle) = (left + of_low + BETWEEN, top + 0.6 * LINE);
     let rgb = (0..256).map(|i| colours.rgb(i as f32 / 255.0)).flat_map(|(r, g, b)| [r, g, b]).collect();
-    canvas.image((x0 + 6.0, y0 + 5.0), (wide, HIGH), Pixels { width: 256, height: 1, rgb });
-    let size = TEXT * (wide / (long + 6.0)).min(1.0);
+    canvas.image((x, middle - HIGH / 2.0), (bar, HIGH), Pixels { width: 256, height: 1, rgb });
+    let corner = (x + bar, middle + HIGH / 2.0);
+    canvas.frame((x, middle - HIGH / 2.0), corner, Paint::mix(ink, 0.5), 0.75);
     let [low, high] = labels;
-    let y = y0 + HIGH + 8.0;
-    canvas.words(low, (x0 + 6.0, y), text(size, PAPER));
-    canvas.words(high, (x1 - 6.0, y), text(size, PAPER).at(Across::Right, Down::Top));
+    canvas.words(low, (left, middle), text(size, ink).at(Across::Left, Down::Middle));
+    canvas.words(high, (x + bar + BETWEEN, middle), text(size, ink).at(Across::Left, Down::Middle));
 }
 
 /// Three digits of a number.

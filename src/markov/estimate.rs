@@ -130,8 +130,20 @@ impl Estimation {
         let totals = alpha.sum_axis(Axis(1));
         let tail = 0.5 * (1.0 - self.credible);
         let mean = Array2::from_shape_fn(alpha.dim(), |(i, j)| alpha[[i, j]] / totals[i]);
+        // A prior that counts for one transition cannot exclude what it calls rare: where less than half a transition speaks
+        // for or against a move, the end is that of half of one (Jeffreys' prior). Forbidden moves stay forbidden.
         let end = |p: f64| {
-            Array2::from_shape_fn(alpha.dim(), |(i, j)| beta_quantile(p, alpha[[i, j]], totals[i] - alpha[[i, j]]))
+            Array2::from_shape_fn(alpha.dim(), |(i, j)| {
+                let (a, b) = (alpha[[i, j]], totals[i] - alpha[[i, j]]);
+                match (a <= 0.0, b <= 0.0, p < 0.5) {
+                    (true, _, _) => 0.0,
+                    (_, true, _) => 1.0,
+                    (_, _, true) if a < HALF => 0.0,
+                    (_, _, true) => beta_quantile(p, a, b.max(HALF)),
+                    (_, _, false) if b < HALF => 1.0,
+                    (_, _, false) => beta_quantile(p, a.max(HALF), b),
+                }
+            })
         };
         (mean, end(tail), end(1.0 - tail))
     }
@@ -150,6 +162,7 @@ impl Estimation {
         let mut kept = Array3::zeros((self.draws, n, n));
         // The mean of each draw's own mean: of draws themselves it would miss what is rare.
         let mut mean = Array2::<f64>::zeros((n, n));
+        let mut all = Array2::<f64>::zeros((n, n));
         let warm_up = self.draws / 4;
         for sweep in 0..self.draws + warm_up {
             stop_if_asked("while estimating transition probabilities")?;
@@ -163,6 +176,7 @@ impl Estimation {
             if sweep >= warm_up {
                 kept.index_axis_mut(Axis(0), sweep - warm_up).assign(&p);
                 mean += &(&full / &full.sum_axis(Axis(1)).insert_axis(Axis(1)));
+                all += &(full / self.draws as f64);
             }
         }
         mean.rows_mut().into_iter().for_each(|mut r| {
@@ -177,9 +191,19 @@ impl Estimation {
                 values[(at * (values.len() - 1) as f64).round() as usize]
             })
         };
-        Ok((mean, end(tail), end(1.0 - tail)))
+        // Half a transition, as above.
+        let (_, low, high) = self.exact(&all);
+        let totals = all.sum_axis(Axis(1));
+        let scarce = |(i, j): (usize, usize)| all[[i, j]].min(totals[i] - all[[i, j]]) < HALF;
+        let ends = [(end(tail), low), (end(1.0 - tail), high)];
+        let [low, high] = ends
+            .map(|(drawn, exact)| Array2::from_shape_fn((n, n), |at| if scarce(at) { exact[at] } else { drawn[at] }));
+        Ok((mean, low, high))
     }
 }
+
+/// Half a transition.
+const HALF: f64 = 0.5;
 
 /// Adds transitions drawn for steps over `gap` frames, given where they began and ended.
 fn bridge(p: &Array2<f64>, gap: u32, counts: &Array2<u64>, into: &mut Array2<f64>, rng: &mut ChaCha8Rng) {

@@ -78,6 +78,28 @@ fn a_chain_has_no_memory_and_a_lumped_one_has() {
     assert!(found.p_value < 1e-12 && found.bits > 0.01, "{found:?}");
 }
 
+/// A rare move of the prior that was not seen in 34 steps may have a chance of 3 in 34 and not more.
+#[test]
+fn what_was_not_seen_is_not_excluded() {
+    let prior = Chain::new(vec!["a".into(), "b".into()], array![[0.998, 0.002], [0.001, 0.999]], 1.0).unwrap();
+    for gap in [1, 2] {
+        let sequences = Sequences::new(
+            prior.names.clone(),
+            vec![Sequence {
+                track: 0,
+                frames: (0..35).map(|f| if f < 30 { f } else { f + gap - 1 }).collect(),
+                states: vec![0; 35],
+            }],
+        );
+        let estimate = Estimation::default().with_prior(Some(prior.clone())).of(&sequences.unwrap(), 1.0).unwrap();
+        let (p, low, high) = (&estimate.chain.probabilities, &estimate.low, &estimate.high);
+        for at in [[0, 0], [0, 1], [1, 0], [1, 1]] {
+            assert!(low[at] <= p[at] && p[at] <= high[at], "{at:?}: {} in {} to {}", p[at], low[at], high[at]);
+        }
+        assert!((0.03..0.12).contains(&high[[0, 1]]) && (0.88..0.97).contains(&low[[0, 0]]), "{high:?}");
+    }
+}
+
 #[test]
 fn a_state_that_is_never_seen_has_the_priors_row_and_wide_intervals() {
     let prior = Chain::new(names(), truth(), 1.0).unwrap();

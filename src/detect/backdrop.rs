@@ -37,11 +37,23 @@ impl Backdrop {
     }
 }
 
-/// A frame's lattice, and what is left of the frame without it, in standard deviations of its noise, as columns stand out.
-pub(super) fn apart(flat: &Array2<f32>, bands: Option<&Bands>, period: f64) -> (Array2<f32>, Array2<f32>) {
+/// A frame's lattice, and what is left of the frame without it, as columns stand out, in standard deviations of its noise,
+/// or of noise that is given.
+pub(super) fn apart(
+    flat: &Array2<f32>,
+    bands: Option<&Bands>,
+    period: f64,
+    given: Option<&Array2<f32>>,
+) -> (Array2<f32>, Array2<f32>) {
     let (lattice, rest) = without_lattice(flat, bands, period);
-    let noise = noise(&rest, &lattice, period);
-    (lattice, rest / noise)
+    let rest = match given {
+        Some(noise) => rest / noise,
+        None => {
+            let noise = noise(&rest, &lattice, period);
+            rest / noise
+        }
+    };
+    (lattice, rest)
 }
 
 /// Pixels around a place that its remainder depends on, the lattice being given.

@@ -1,7 +1,7 @@
 //! How a detector is trained, and what it is trained on.
 
 use super::augment::{Augment, Canvas};
-use super::backdrop::apart;
+use super::backdrop::{Backdrop, apart};
 use super::bands::Bands;
 use super::filter::weighted_gaussian;
 use super::labels::Labels;
@@ -235,19 +235,25 @@ pub(super) fn levels(image: &Array2<f32>, period_px: f64) -> (Array2<f32>, f32) 
 const MOST_UNLIKE: f64 = 0.15;
 
 /// What the network sees: the slow background taken out, unit variance; and what is left of that without the lattice,
-/// in units of the noise. And the lattice, where it was taken out.
+/// in units of the noise: the frame's own, or that of another. And the lattice, where it was taken out.
 pub(super) fn planes(
     image: &Array2<f32>,
     period_px: f64,
     input: Input,
     bands: Option<&Bands>,
+    noise_of: Option<&Array2<f32>>,
 ) -> (Vec<Array2<f32>>, Option<Array2<f32>>) {
-    let (background, deviation) = levels(image, period_px);
+    let (background, own) = levels(image, period_px);
+    let other = noise_of.map(|other| levels(other, period_px));
+    let deviation = other.as_ref().map_or(own, |(_, deviation)| *deviation);
     let flat = (image - &background) / deviation;
     match input {
         Input::Frame => (vec![flat], None),
         Input::FrameAndRemainder => {
-            let (lattice, rest) = apart(&flat, bands, period_px);
+            let flat_of = |(other, (background, deviation))| (other - background) / deviation;
+            let other: Option<Array2<f32>> = noise_of.zip(other).map(flat_of);
+            let noise = other.map(|flat| Backdrop::of(&flat, bands, period_px).noise);
+            let (lattice, rest) = apart(&flat, bands, period_px, noise.as_ref());
             (vec![flat, rest], bands.is_some().then_some(lattice))
         }
     }

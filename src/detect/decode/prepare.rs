@@ -75,15 +75,22 @@ impl Preparation {
         }
         let raw = bin(&frame.data, self.bin);
         fits(raw.dim(), self.bin)?;
-        Ok(self.image(raw, frame.index, frame.calibration))
+        Ok(self.image(raw, frame.index, frame.calibration, None))
     }
 
-    /// From a binned image.
-    pub fn image(&self, raw: Array2<f32>, frame: u32, calibration: Calibration) -> Prepared {
+    /// From a binned image, in units of its own noise or of another's: in a frame without defects, noise is measured to be less
+    /// by what defects add to it, and stands out the more.
+    pub fn image(
+        &self,
+        raw: Array2<f32>,
+        frame: u32,
+        calibration: Calibration,
+        noise_of: Option<&Array2<f32>>,
+    ) -> Prepared {
         let order = self.reference.as_ref().map_or_else(|| Order::none(raw.dim()), |r| r.order(&raw));
         let area = order.area(frame, calibration.to_nm(self.bin as f64));
         let bands = self.bands.clone().filter(|b| b.size() == raw.dim()).or_else(|| self.bands_of(raw.dim()));
-        let (planes, lattice) = planes(&raw, self.period, self.input, bands.as_deref());
+        let (planes, lattice) = planes(&raw, self.period, self.input, bands.as_deref(), noise_of);
         Prepared { planes, lattice, order, area, raw }
     }
 }

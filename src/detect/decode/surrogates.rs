@@ -4,6 +4,7 @@ use super::super::bands::{WINDOW_PERIODS, periodic_part};
 use super::super::evidence::{strength, surrogate};
 use super::super::order::{Kind, Reference};
 use super::super::periodicity::disc;
+use super::super::training::levels;
 use super::Decoder;
 use super::maps::Engine;
 use super::prepare::{Preparation, Prepared};
@@ -97,13 +98,13 @@ pub(super) fn count(
             return Err(Error::interrupted("while counting what noise alone gives", EARLIER));
         }
         let frame = decoder.preparation.frame(&movie.frame(index)?)?;
-        let parts = Parts::of(&frame, reference);
+        let parts = Parts::of(&frame, reference, decoder.preparation.period);
         let taken: Vec<(f32, f32)> = rows.places(index as u32).collect();
         let sites = resampled(&parts, &frame, reference, &taken, &mut rng);
         let rest = without(&parts.rest, &taken, sites.as_ref(), reference.period);
         let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
         for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
-            let surrogate = decoder.preparation.image(image, index as u32, movie.calibration());
+            let surrogate = decoder.preparation.image(image, index as u32, movie.calibration(), Some(&frame.raw));
             kinds[kind].push(detections(decoder, &surrogate, engine)?);
         }
         if let Some(experiment) = &options.experiment {
@@ -129,9 +130,16 @@ fn simulated(decoder: &Decoder, experiment: &Experiment, seed: u64, engine: &mut
 }
 
 impl Parts {
-    fn of(frame: &Prepared, reference: &Reference) -> Parts {
-        let window = WINDOW_PERIODS * reference.period;
-        let periodic = periodic_part(&frame.raw, &reference.peaks, window);
+    /// The lattice as the rows show it, as the network's input has it: what the scan has shifted would be noise elsewhere. And
+    /// with it the slow background, which stays where it is.
+    fn of(frame: &Prepared, reference: &Reference, period: f64) -> Parts {
+        let periodic = match &frame.lattice {
+            Some(lattice) => {
+                let (background, deviation) = levels(&frame.raw, period);
+                background + lattice * deviation
+            }
+            None => periodic_part(&frame.raw, &reference.peaks, WINDOW_PERIODS * reference.period),
+        };
         Parts { rest: &frame.raw - &periodic, periodic }
     }
 }

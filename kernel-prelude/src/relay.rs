@@ -282,13 +282,13 @@ impl Reading {
         let text = self.text.as_ref().map(|(_, _, since)| *since + TEXT_PAUSE);
         let rest = (!self.out_rest.is_empty() || !self.err_rest.is_empty()).then(|| Instant::now() + TEXT_PAUSE);
         let rest = rest.filter(|_| self.content.is_none() && text.is_none() && self.partial_text().is_some());
-        let display = self.display.as_ref().map(|(_, since)| *since + DISPLAY_PAUSE);
+        let display = self.whole_display().map(|since| since + DISPLAY_PAUSE);
         [text, rest, display].into_iter().flatten().min()
     }
 
     fn when_due(&mut self, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
-        if self.display.as_ref().is_some_and(|(_, since)| now >= *since + DISPLAY_PAUSE) {
+        if self.whole_display().is_some_and(|since| now >= since + DISPLAY_PAUSE) {
             self.end_display(&mut events);
         }
         if let Some(text) = self.partial_text().filter(|_| self.content.is_none()) {
@@ -299,6 +299,12 @@ impl Reading {
             self.end_text(&mut events);
         }
         events
+    }
+
+    /// Since when a display waits for other forms of it. While one is being read, which takes long where it is a film, the
+    /// display is not whole.
+    fn whole_display(&self) -> Option<Instant> {
+        self.display.as_ref().filter(|_| self.content.is_none()).map(|(_, since)| *since)
     }
 
     /// Everything that waits.
@@ -550,6 +556,19 @@ mod tests {
         let first = Event::Display(bundle(&[("text/plain", "a"), ("text/html", "<b>")]));
         let second = Event::Display(bundle(&[("text/html", "<c>\n<d>")]));
         assert_eq!(read(&[written.as_bytes()]), (vec![first, second], vec![]));
+    }
+
+    #[test]
+    fn a_form_that_takes_long_to_read_stays_with_the_others() {
+        let mut reading = Reading::default();
+        let written = content("text/plain", "a film") + &content("text/html", "<img>");
+        let (mut start, mut end) = written.as_bytes().split_at(written.len() - 20);
+        let late = Instant::now() + 10 * DISPLAY_PAUSE;
+        assert_eq!(reading.out(&mut start), (vec![], None));
+        assert!(reading.due().is_none() && reading.when_due(late).is_empty());
+        reading.out(&mut end);
+        let whole = bundle(&[("text/plain", "a film"), ("text/html", "<img>")]);
+        assert_eq!(reading.when_due(Instant::now() + DISPLAY_PAUSE), [Event::Display(whole)]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Classes {
             _ => format!("{c}: {}", count(c)),
         };
         let over_spread = |c: usize| match species(c) {
-            Some(_) => format!("{}, spread", count(c)),
+            Some(_) => format!("spread of {}", self.counts[c]),
             None => "spread".into(),
         };
         let nm = self.defects.patch_nm_per_px();

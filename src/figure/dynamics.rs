@@ -191,7 +191,7 @@ impl Msd {
                 plane.legend.push((colour, format!("{}: stays (below {least:.0e} nm²)", kind.kind)));
                 continue;
             }
-            plane.shapes.extend(fitted(kind, colour));
+            plane.shapes.extend(fitted(kind, colour, least));
             // A lower end of 0 has no logarithm.
             let low = |p: &crate::dynamics::MsdPoint| p.low.max(0.02 * p.msd_nm2).max(least);
             // Beside each other, not on each other.
@@ -215,11 +215,12 @@ impl Msd {
     }
 }
 
-fn fitted(kind: &KindMsd, colour: Rgb) -> Option<Shape> {
+/// As far as it is not less than `least`.
+fn fitted(kind: &KindMsd, colour: Rgb, least: f64) -> Option<Shape> {
     let (d, sigma) = kind.fit.filter(|f| f.0 > 0.0)?;
     let (first, last) = (kind.points.first()?.lag_s, kind.points.last()?.lag_s);
     let at = |i: i32| first * (last / first).powf(f64::from(i) / 40.0);
-    let places = (0..=40).map(at).map(|t| (t, 4.0 * d * t + 4.0 * sigma * sigma)).collect();
+    let places = (0..=40).map(at).map(|t| (t, 4.0 * d * t + 4.0 * sigma * sigma)).filter(|p| p.1 > least).collect();
     Some(Shape::Line { places, colour, width: 1.5 })
 }
 
@@ -261,7 +262,8 @@ fn rose(kind: &HopRates) -> Figure {
     let side = 1.08 * most;
     (plane.x, plane.y) = (plane.x.from(-side, side), plane.y.from(-side, side));
     (plane.equal, plane.axes, plane.width) = (true, false, 360.0);
-    let words = format!("{}: {} hops; directions alike: p = {:.3}", kind.kind, kind.hops, kind.bias_p);
+    let hops = if kind.hops == 1 { "1 hop".into() } else { format!("{} hops", kind.hops) };
+    let words = format!("{}: {hops}; directions alike: p = {:.3}", kind.kind, kind.bias_p);
     plane.legend = vec![(LINES[0], words.clone())];
     Figure::plane(plane, format!("Hops by direction. {words}"))
 }

@@ -25,7 +25,7 @@ pub(super) fn single(tile: Tile, legend: Vec<(super::Rgb, String)>, alt: String)
 
 /// Writes text and figures as one content; a figure that cannot be drawn says why in its place.
 pub(super) fn show(text: &str, html: &str, figures: &[Result<Figure>]) {
-    let mut page = format!("<div>{}</div>{html}", escape_html(text));
+    let mut page = format!("<div>{}</div>{html}", escape_html(text).replace('\n', "<br>"));
     for figure in figures {
         match figure.as_ref().map_err(ToString::to_string).and_then(|f| f.html().map_err(|e| e.to_string())) {
             Ok(image) => page.push_str(&format!("<div>{image}</div>")),

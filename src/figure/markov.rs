@@ -142,14 +142,14 @@ impl Chain {
     #[must_use]
     pub fn graph(&self, states: &States, least: f64) -> Figure {
         let n = self.len();
-        let (middle, ring, radius) = ((330.0, 250.0), (186.0, 175.0), 28.0);
+        let (middle, ring, radius) = ((330.0, 250.0), (168.0, 175.0), 28.0);
         let mut sketch = Sketch { size: (660.0, 510.0), shapes: vec![] };
         let place = |i: usize| {
             let angle = std::f64::consts::TAU * (i as f64 / n as f64 - 0.25);
             (middle.0 + ring.0 * libm::cos(angle), middle.1 + ring.1 * libm::sin(angle))
         };
         sketch.words((8.0, 12.0), format!("changes in {} s, those above {least:.0e}", self.interval_s), Side::Left);
-        let mut labels = vec![];
+        let mut arrows = vec![];
         for ((i, j), &p) in self.probabilities.indexed_iter().filter(|((i, j), p)| i != j && **p > least) {
             let (a, b) = (place(i), place(j));
             let far = libm::hypot(b.0 - a.0, b.1 - a.1);
@@ -167,10 +167,14 @@ impl Chain {
                 on(end - 11.0, aside + 4.0 + width / 2.0),
             ];
             sketch.shapes.push(Shape::Area { points: head, fill: colour });
-            labels.push((on(0.36 * far, aside + 11.0), short(p)));
+            arrows.push(Arrow { from: on(start, aside), to: on(end, aside), width, words: short(p) });
         }
-        for (at, words) in labels {
-            sketch.shapes.push(Shape::Words { at, words, size: 10.5, colour: BLACK, side: Side::Middle, up: false });
+        let mut taken = vec![];
+        for arrow in &arrows {
+            let at = arrow.label(&arrows, &(0..n).map(|i| (place(i), radius)).collect::<Vec<_>>(), &taken);
+            taken.push((at, arrow.label_size()));
+            let words = arrow.words.clone();
+            sketch.shapes.push(Shape::Words { at, words, size: LABEL, colour: BLACK, side: Side::Middle, up: false });
         }
         for (i, name) in self.names.iter().enumerate() {
             let state = states.index(name).ok().and_then(|s| states.kinds[s].configurations.first().copied());
@@ -191,6 +195,61 @@ impl Chain {
     pub fn evcxr_display(&self) {
         let whole = format!("{self:?}");
         show(whole.lines().next().unwrap_or_default(), "", &[Ok(self.figure())]);
+    }
+}
+
+/// Letters beside arrows, in CSS pixels.
+const LABEL: f64 = 10.5;
+
+/// A place and a size in CSS pixels.
+type Pair = (f64, f64);
+
+/// An arrow of a graph, and what stands beside it.
+struct Arrow {
+    from: (f64, f64),
+    to: (f64, f64),
+    width: f64,
+    words: String,
+}
+
+impl Arrow {
+    fn label_size(&self) -> (f64, f64) {
+        (super::font::Font::embedded().width(&self.words, LABEL) + 4.0, LABEL + 2.0)
+    }
+
+    /// Where its label lies free: beside the arrow's own line, on no other, no state and no other label; where there is no
+    /// such place, where it meets the fewest.
+    fn label(&self, arrows: &[Arrow], states: &[(Pair, f64)], labels: &[(Pair, Pair)]) -> Pair {
+        let (w, h) = self.label_size();
+        let (dx, dy) = (self.to.0 - self.from.0, self.to.1 - self.from.1);
+        let long = libm::hypot(dx, dy).max(1e-9);
+        let (nx, ny) = (-dy / long, dx / long);
+        let meets = |at: (f64, f64)| {
+            let holds = |p: Pair, by: f64| (p.0 - at.0).abs() < w / 2.0 + by && (p.1 - at.1).abs() < h / 2.0 + by;
+            let on_arrow = |arrow: &&Arrow| {
+                let steps = 40;
+                let along = |k: i32| f64::from(k) / f64::from(steps);
+                let point = |t: f64| {
+                    (arrow.from.0 + t * (arrow.to.0 - arrow.from.0), arrow.from.1 + t * (arrow.to.1 - arrow.from.1))
+                };
+                (0..=steps).any(|k| {
+                    holds(point(along(k)), if k > steps - 4 { 5.0 + arrow.width } else { 1.0 + arrow.width / 2.0 })
+                })
+            };
+            let on_label =
+                |((x, y), (a, b)): &&(Pair, Pair)| (x - at.0).abs() < (a + w) / 2.0 && (y - at.1).abs() < (b + h) / 2.0;
+            let on_state = |(place, radius): &&(Pair, f64)| holds(*place, *radius);
+            arrows.iter().filter(on_arrow).count()
+                + labels.iter().filter(on_label).count()
+                + states.iter().filter(on_state).count()
+        };
+        // To the right of the way, where there and back do not share; then to the left, then farther off.
+        let beside = 2.0 + self.width / 2.0 + nx.abs() * w / 2.0 + ny.abs() * h / 2.0;
+        let places = [1.0, -1.0, 1.5, -1.5].into_iter().flat_map(|side| {
+            [0.4, 0.5, 0.6, 0.3, 0.7, 0.2, 0.8]
+                .map(|t| (self.from.0 + t * dx + side * beside * nx, self.from.1 + t * dy + side * beside * ny))
+        });
+        places.map(|at| (meets(at), at)).reduce(|a, b| if b.0 < a.0 { b } else { a }).map_or(self.from, |best| best.1)
     }
 }
 

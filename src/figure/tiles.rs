@@ -205,11 +205,14 @@ fn pixels(tile: &Tile, colours: ColourMap, width: f64) -> Pixels {
     if own.width > most { own.resampled(most, (own.height * most / own.width).max(1)) } else { own }
 }
 
-/// A caption that does not run into the next tile, and its size: smaller letters first, then fewer.
+/// A caption that does not run into the next tile, and its size: smaller letters first, then fewer. Of a number nothing is
+/// left out: it is there or not.
 fn fit(caption: &str, width: f64) -> (String, f64) {
     let font = Font::embedded();
     let size = (TEXT * width / font.width(caption, EM * TEXT).max(1e-9)).clamp(SMALLEST / EM, TEXT);
-    (font.cut(caption, EM * size, width), size)
+    let shown = font.cut(caption, EM * size, width);
+    let part_of_number = shown != caption && caption.parse::<f64>().is_ok();
+    (if part_of_number { String::new() } else { shown }, size)
 }
 
 /// The colours from low to high between the range's ends, in a line below the image.

@@ -37,7 +37,7 @@ impl Watched {
         });
         let first = Tile { marks: marks.collect(), ..tile(&image, caption(&image)) };
         let certain = |map, words: &str| Tile { range: (0.0, 1.0), bar: Some(""), ..Tile::new(map, words) };
-        let tiles = vec![first, certain(alone, "defects by this frame alone"), certain(all, "by all frames")];
+        let tiles = vec![first, certain(alone, "this frame alone"), certain(all, "all frames")];
         let there = |kind: &usize| called().any(|(_, k)| k == *kind);
         let count = |kind: usize| called().filter(|(_, k)| *k == kind).count();
         let legend =

@@ -107,7 +107,7 @@ fn ends(count: usize) -> Vec<Option<usize>> {
 pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() || value == value.trunc() && size < 1e15 {
-        return value.to_string();
+        return (value + 0.0).to_string(); // no minus before a zero
     }
     if !(1e-4..1e6).contains(&size) {
         return format!("{value:.4e}");
@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(number(3.0), "3");
         assert_eq!(number(1.25e-9), "1.2500e-9");
         assert_eq!(number(f64::NAN), "NaN");
+        assert_eq!(number(-0.0), "0");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::sightings::{self, Groups, Sightings};
 use crate::defects::Area;
 use crate::detect::Interval;
 use crate::error::{Error, Result, check, setters};
+use crate::session::seeded;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -123,6 +124,7 @@ impl Concentration {
     /// If an option is out of range, there is no defect, or a column is missing.
     pub fn of(&self, of: &impl Sightings) -> Result<Concentrations> {
         self.validate()?;
+        seeded("Concentration", self.seed);
         let table = of.sightings();
         let frames = sightings::frames(table)?;
         let groups = Groups::of(table, self.by.as_deref())?;

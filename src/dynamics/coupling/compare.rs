@@ -2,6 +2,8 @@
 
 use super::scene::Scene;
 use crate::error::Result;
+use crate::progress::{Progress, Reporter, stop_if_asked};
+use crate::session::seeded;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -26,7 +28,7 @@ pub(super) fn draw<T: Send>(
     seed: u64,
     count: impl Fn(&Scene, &[f64]) -> T + Sync,
 ) -> Result<(T, Vec<T>)> {
-    let even = vec![1.0; scene.frames.len()];
+    let (even, seed) = (vec![1.0; scene.frames.len()], seeded("Coupling", seed));
     let one = |i: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(i as u64);
@@ -39,10 +41,12 @@ pub(super) fn draw<T: Send>(
         }
     };
     const BATCH: usize = 32;
+    let mut progress = Reporter::new("drawing without coupling", "draws");
     let mut all = Vec::with_capacity(draws);
     for begin in (0..draws).step_by(BATCH) {
-        crate::progress::stop_if_asked("the comparison with the null model")?;
+        stop_if_asked("the comparison with the null model")?;
         all.extend((begin..(begin + BATCH).min(draws)).into_par_iter().map(one).collect::<Vec<_>>());
+        progress.update(all.len(), draws, "");
     }
     Ok((count(scene, &even), all))
 }

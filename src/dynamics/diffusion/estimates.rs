@@ -11,7 +11,8 @@ use crate::dynamics::sightings::Groups;
 use crate::dynamics::tracks::{Tracks, commonest};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Calibration;
-use crate::progress::stop_if_asked;
+use crate::progress::{Progress, Reporter, stop_if_asked};
+use crate::session::seeded;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -245,8 +246,11 @@ impl Tracks {
         check("blur", options.blur, (0.0..=0.25).contains(&options.blur), "from 0 to 0.25")?;
         let paths = self.paths()?;
         let mut kinds = vec![];
-        for (kind, paths) in by_kind(self, &paths, options.by.as_deref())? {
+        let of_kinds = by_kind(self, &paths, options.by.as_deref())?;
+        let (mut progress, all) = (Reporter::new("diffusion", "kinds"), of_kinds.len());
+        for (done, (kind, paths)) in of_kinds.into_iter().enumerate() {
             stop_if_asked("the diffusion coefficients")?;
+            progress.update(done, all, &kind);
             let Some(found) = covariance(&paths, options.blur) else { continue };
             let long: Vec<&Path> = paths.into_iter().filter(|p| p.at_nm.len() > 2).collect();
             let mut one = KindDiffusion {
@@ -265,6 +269,7 @@ impl Tracks {
             }
             kinds.push(one);
         }
+        progress.update(all, all, "");
         if kinds.is_empty() {
             return Err(Error::data("no track has three positions: diffusion cannot be told from errors of positions"));
         }
@@ -285,7 +290,7 @@ impl Tracks {
         let paths = self.paths()?;
         let (mut kinds, mut hops) = (vec![], vec![]);
         for (kind, paths) in by_kind(self, &paths, hopping.by.as_deref())? {
-            let (rates, all) = rates(&kind, &paths, &net, hopping.draws, hopping.seed);
+            let (rates, all) = rates(&kind, &paths, &net, hopping.draws, seeded("Hopping", hopping.seed));
             if rates.tracks > 0 {
                 kinds.push(rates);
                 hops.extend(all);

@@ -5,6 +5,48 @@ use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+/// Detections between these probabilities say how frequent faint defects are: what is surer is no fainter kind, what is less
+/// sure is noise.
+pub(super) const UNSURE: [f64; 2] = [0.05, 0.9];
+/// Detections that are added to those of a frame, so that few do not move it far.
+const AS_BEFORE: f64 = 3.0;
+/// By how much the odds of a frame's detections may differ from the labelled one's.
+const ODDS: [f64; 2] = [0.2, 10.0];
+
+/// How many defects, and how many others, are unsure detections, for each pixel of frames like the labelled one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Unsure {
+    pub right: f64,
+    pub wrong: f64,
+}
+
+impl Unsure {
+    pub(super) fn holds(probability: f32) -> bool {
+        (UNSURE[0]..UNSURE[1]).contains(&f64::from(probability))
+    }
+
+    /// By what the odds of a frame's detections are to be multiplied, because faint defects are more or less frequent in it than
+    /// in the labelled frame: expectation and maximisation (Saerens, Latinne and Decaestecker, Neural Computation 14, 21,
+    /// 2002), the number of false ones believed to be half way to what it was. `seen` are the unsure detections of `pixels`.
+    pub(super) fn odds(self, seen: &[f32], pixels: usize) -> f64 {
+        let [right, wrong] = [self.right, self.wrong].map(|of| of * pixels as f64);
+        if right <= 0.0 || wrong <= 0.0 {
+            return 1.0;
+        }
+        (0..ROUNDS).fold(1.0, |odds, _| {
+            let true_ones: f64 = seen.iter().map(|p| with_odds(f64::from(*p), odds)).sum();
+            let false_ones = 0.5 * (seen.len() as f64 - true_ones + wrong);
+            let more = |now: f64, before: f64| (now + AS_BEFORE) / (before + AS_BEFORE);
+            (more(true_ones, right) / more(false_ones, wrong)).clamp(ODDS[0], ODDS[1])
+        })
+    }
+}
+
+/// A probability whose odds are multiplied.
+pub(super) fn with_odds(p: f64, odds: f64) -> f64 {
+    odds * p / (odds * p + 1.0 - p)
+}
+
 /// A line from the map's logit to the probability's (Platt, Advances in Large Margin Classifiers, 61, 1999).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Calibration {
@@ -81,6 +123,11 @@ impl Calibration {
         times(ratio)
     }
 
+    /// By what its odds are those of another.
+    pub(super) fn odds_beside(self, other: Calibration) -> f64 {
+        libm::exp(self.offset - other.offset)
+    }
+
     /// The probability behind a value of a map.
     pub(super) fn probability(self, said: f32) -> f32 {
         if self == Calibration::default() {
@@ -137,6 +184,35 @@ mod tests {
         assert_eq!(Calibration::of(&detections[..4]), Calibration::default());
         let all_right: Vec<(f32, bool)> = detections.iter().map(|d| (d.0, true)).collect();
         assert_eq!(Calibration::of(&all_right), Calibration::default());
+    }
+
+    /// Detections of a frame where faint defects are four times as frequent as in the labelled one, false ones as frequent: the
+    /// odds are found within a third (800 unsure defects beside 200 others that look much like them), and where nothing
+    /// has changed they are left alone.
+    #[test]
+    fn more_frequent_defects_are_believed_more() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        // Right ones have the density p, wrong ones 1 - p: p is right where there are as many of both.
+        let mut drawn = |right: usize| {
+            let mut seen = vec![];
+            while seen.len() < right + 200 {
+                let x = rng.gen_range(-2.5_f64..2.5);
+                let p = sigmoid(x);
+                let of_right = seen.len() < right;
+                let share = if of_right { p } else { 1.0 - p };
+                if rng.r#gen::<f64>() < share {
+                    seen.push(p as f32);
+                }
+            }
+            seen
+        };
+        let unsure = Unsure { right: 200.0 / 1e6, wrong: 200.0 / 1e6 };
+        let usual = unsure.odds(&drawn(200), 1_000_000);
+        assert!((0.75..1.33).contains(&usual), "{usual}");
+        let more = unsure.odds(&drawn(800), 1_000_000);
+        assert!((3.0..5.3).contains(&more), "{more}");
+        assert_eq!(Unsure::default().odds(&[0.5], 100), 1.0);
+        assert!(unsure.odds(&[], 1_000_000) < 0.5);
     }
 
     /// The rate is the derivative; order is kept.

@@ -1,6 +1,6 @@
 //! What a detector remembers of its training; saved with the weights.
 
-use super::calibration::Calibration;
+use super::calibration::{Calibration, Unsure};
 use super::labels::Labels;
 use super::training::Training;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,8 @@ pub(super) struct Memory {
     pub held_out: Vec<HeldOut>,
     /// What makes probabilities of the networks' maps.
     pub calibration: Calibration,
+    /// How frequent unsure detections are in frames like the labelled one, of each channel.
+    pub unsure: Vec<Unsure>,
     /// In how many parts a batch is taken, so that it fits the device.
     pub parts: usize,
 }
@@ -57,6 +59,7 @@ impl Default for Memory {
             ends: vec![],
             held_out: vec![],
             calibration: Calibration::default(),
+            unsure: vec![],
             parts: 1,
         }
     }

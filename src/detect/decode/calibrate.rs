@@ -2,7 +2,7 @@
 
 use super::super::augment::{Canvas, Fresh, From};
 use super::super::backdrop::Backdrop;
-use super::super::calibration::Calibration;
+use super::super::calibration::{Calibration, Unsure};
 use super::super::detector::Detector;
 use super::super::plant::Planting;
 use super::objects::{Object, usual};
@@ -35,8 +35,9 @@ struct Judgement {
 /// What calibration learns from.
 struct Judgements {
     made: Vec<Judgement>,
-    /// How many frames were made.
+    /// How many frames were made, and how many pixels each has.
     frames: usize,
+    pixels: usize,
     /// What the networks say of detections in the labelled frame.
     seen: Vec<f32>,
 }
@@ -67,15 +68,29 @@ impl Detector {
     /// defects are is what the labelled frame's own detections say (Saerens, Latinne and Decaestecker, Neural Computation 14,
     /// 21, 2002): labels are the stronger part of them.
     pub(in super::super) fn calibrated(mut self, canvases: &[Canvas]) -> Result<Detector> {
-        let (mut kept, mut seen, mut planted) = (vec![], vec![], 0.0);
+        let (mut kept, mut seen, mut planted, mut pixels) = (vec![], vec![], 0.0, 0);
         for canvas in canvases {
             if let Some(of) = self.judgements(canvas, PLANTS / canvases.len() as f64)? {
                 planted += of.made.iter().filter(|j| j.planted).count() as f64 / of.frames as f64;
-                kept.extend(of.made.iter().map(|j| (j.said, j.planted)));
+                pixels += of.frames * of.pixels;
+                kept.extend(of.made);
                 seen.extend(of.seen);
             }
         }
-        self.memory.calibration = Calibration::of(&kept).as_frequent(planted, &seen);
+        let made = Calibration::of(&kept.iter().map(|j| (j.said, j.planted)).collect::<Vec<_>>());
+        let calibration = made.as_frequent(planted, &seen);
+        let unsure = |channel: usize| {
+            let of = |planted: bool| {
+                let such = |j: &&Judgement| {
+                    j.channel == channel && j.planted == planted && Unsure::holds(calibration.probability(j.said))
+                };
+                kept.iter().filter(such).count() as f64 / pixels.max(1) as f64
+            };
+            Unsure { right: of(true) * calibration.odds_beside(made), wrong: of(false) }
+        };
+        let channels = canvases.first().map_or(0, |canvas| canvas.targets.len());
+        self.memory.unsure = (0..channels).map(unsure).collect();
+        self.memory.calibration = calibration;
         Ok(self)
     }
 
@@ -102,7 +117,13 @@ impl Detector {
             let (plain, mirrored) = (of(&plain), of(&mirrored));
             kept.extend(if alarms(&mirrored) < alarms(&plain) { mirrored } else { plain });
         }
-        Ok(Some(Judgements { made: kept, frames, seen: self.said_of(canvas, fresh)? }))
+        let (rows, columns) = corner(fresh.size());
+        Ok(Some(Judgements {
+            made: kept,
+            frames,
+            pixels: rows.len() * columns.len(),
+            seen: self.said_of(canvas, fresh)?,
+        }))
     }
 
     /// What the networks say of a new frame's detections, and whether each was planted.

@@ -17,6 +17,7 @@ pub use stream::Stream;
 pub use surrogates::Surrogates;
 
 use super::augment::bilinear;
+use super::calibration::{UNSURE, Unsure, with_odds};
 use super::detector::Detector;
 use super::network::STRIDE;
 use super::order::Kind;
@@ -58,7 +59,7 @@ impl Detector {
         progress.update(0, movie.len(), "");
         self.engine(decoding, |engine| {
             self.walk(movie, &decoder, engine, &mut gathered, progress)?;
-            let alarms = surrogates::count(&decoder, movie, engine, &gathered.rows, progress)?;
+            let alarms = surrogates::count(&decoder, movie, engine, &gathered, progress)?;
             progress.update(movie.len(), movie.len(), &format!("{} defects", gathered.rows.len()));
             gathered.rows.finish(Some(Areas::new(gathered.areas, movie.calibration())), alarms)
         })
@@ -105,6 +106,7 @@ impl Detector {
             reference: None,
             input: self.memory.training.input,
             bands: None,
+            unsure: self.memory.unsure.clone(),
         }
     }
 
@@ -175,12 +177,13 @@ impl Detector {
 struct Gathered {
     rows: Rows,
     areas: Vec<Area>,
+    odds: Vec<Vec<f64>>,
 }
 
 impl Gathered {
     fn new(decoding: &Decoding, preparation: &Preparation, movie: &Movie) -> Gathered {
         let rows = Rows::new(decoding.patch_px, preparation.bin, movie.calibration(), decoding.refine);
-        Gathered { rows, areas: Vec::with_capacity(movie.len()) }
+        Gathered { rows, areas: Vec::with_capacity(movie.len()), odds: Vec::with_capacity(movie.len()) }
     }
 
     fn take(&mut self, finishing: std::thread::ScopedJoinHandle<'_, Vec<Decoded>>) -> Result<()> {
@@ -193,6 +196,7 @@ impl Gathered {
 
     fn push(&mut self, decoded: Decoded) {
         self.areas.push(decoded.area);
+        self.odds.push(decoded.odds);
         for (found, patch) in decoded.found {
             self.rows.push(decoded.area.frame, found, patch);
         }
@@ -203,6 +207,8 @@ impl Gathered {
 struct Decoded {
     found: Vec<(Found, Array2<f32>)>,
     area: Area,
+    /// By what the odds of its detections were multiplied, in each channel.
+    odds: Vec<f64>,
 }
 
 /// Makes defects of maps.
@@ -218,31 +224,61 @@ impl Decoder<'_> {
             period: self.preparation.period,
             basis: self.preparation.reference.as_ref().map(|r| r.basis),
         };
+        let odds = self.odds(frame, maps);
         let found = self
-            .objects(frame, maps)
+            .objects(frame, maps, &odds)
             .into_iter()
             .map(|(channel, object)| {
-                let found = self.found(&remainder, maps, channel, &object);
+                let found = self.found(&remainder, maps, (channel, odds[channel]), &object);
                 let patch = patch(&frame.planes[0], (found.y, found.x), self.decoding.patch_px);
                 (found, patch)
             })
             .collect();
-        Decoded { found, area: frame.area }
+        Decoded { found, area: frame.area, odds }
     }
 
-    /// The objects of every channel, each once, where the frame is lattice; row by row.
-    fn objects(&self, frame: &Prepared, maps: &Maps) -> Vec<(usize, Object)> {
+    /// By what the odds of this frame's detections are to be multiplied, in each channel: faint defects may be more or less
+    /// frequent than in the labelled frame.
+    fn odds(&self, frame: &Prepared, maps: &Maps) -> Vec<f64> {
+        let unsure = &self.preparation.unsure;
+        let channels = maps.mean.len_of(Axis(0));
+        if unsure.len() != channels {
+            return vec![1.0; channels];
+        }
+        let decoding = self.decoding.clone().with_threshold(UNSURE[0]);
+        let all = self.every(&decoding, frame, maps);
+        let of = |c: usize| {
+            let seen = all.iter().filter(|(channel, o)| *channel == c && Unsure::holds(o.probability));
+            unsure[c].odds(&seen.map(|(_, o)| o.probability).collect::<Vec<_>>(), frame.raw.len())
+        };
+        (0..channels).map(of).collect()
+    }
+
+    /// What stands out of every channel's map where the frame is lattice.
+    fn every(&self, decoding: &Decoding, frame: &Prepared, maps: &Maps) -> Vec<(usize, Object)> {
+        (0..maps.mean.len_of(Axis(0))).flat_map(|channel| self.of_channel(decoding, frame, maps, channel)).collect()
+    }
+
+    fn of_channel(&self, decoding: &Decoding, frame: &Prepared, maps: &Maps, c: usize) -> Vec<(usize, Object)> {
+        let front = frame.planes.get(1);
+        let front = front.map(|signed| Front::of(signed, (c, maps.mean.len_of(Axis(0))), self.places(frame)));
+        let objects = decoding.objects(maps.mean.index_axis(Axis(0), c), front.as_ref(), self.preparation.period);
+        let in_lattice = |o: &Object| frame.order.at(o.y, o.x) == Kind::Lattice;
+        objects.into_iter().filter(in_lattice).map(|o| (c, o)).collect()
+    }
+
+    /// The objects of every channel, each once, where the frame is lattice; row by row. Their probabilities have these odds.
+    fn objects(&self, frame: &Prepared, maps: &Maps, odds: &[f64]) -> Vec<(usize, Object)> {
         let period = self.preparation.period;
-        let channels = maps.mean.axis_iter(Axis(0)).enumerate();
-        let all: Vec<(usize, Object)> = channels
-            .flat_map(|(c, map)| {
-                let front = frame.planes.get(1);
-                let front = front.map(|signed| Front::of(signed, (c, maps.mean.len_of(Axis(0))), self.places(frame)));
-                let objects = self.decoding.objects(map, front.as_ref(), period);
-                objects.into_iter().map(move |o| (c, o))
-            })
-            .filter(|(_, o)| frame.order.at(o.y, o.x) == Kind::Lattice)
-            .collect();
+        let threshold = self.decoding.threshold;
+        let of_channel = |(c, &odds): (usize, &f64)| {
+            // What has the threshold once its odds are multiplied.
+            let decoding = self.decoding.clone().with_threshold(with_odds(threshold, 1.0 / odds));
+            let mut objects = self.of_channel(&decoding, frame, maps, c);
+            objects.iter_mut().for_each(|(_, o)| o.probability = with_odds(f64::from(o.probability), odds) as f32);
+            objects
+        };
+        let all: Vec<(usize, Object)> = odds.iter().enumerate().flat_map(of_channel).collect();
         let mut kept = self.decoding.without_duplicates(all, period, |(_, o)| o);
         kept.sort_by(|a, b| a.1.y.total_cmp(&b.1.y).then(a.1.x.total_cmp(&b.1.x)));
         kept
@@ -254,8 +290,11 @@ impl Decoder<'_> {
         Places::of(frame.lattice.as_ref()?.view(), reference.basis)
     }
 
-    fn found(&self, remainder: &Remainder, maps: &Maps, channel: usize, object: &Object) -> Found {
-        let spread = maps.spread.as_ref().map(|s| s[[channel, object.peak.0, object.peak.1]]);
+    fn found(&self, remainder: &Remainder, maps: &Maps, (channel, odds): (usize, f64), object: &Object) -> Found {
+        let at = [channel, object.peak.0, object.peak.1];
+        // A small change of the map's probability becomes one so many times as large.
+        let rate = odds / (odds * f64::from(maps.mean[at]) + 1.0 - f64::from(maps.mean[at])).powi(2);
+        let spread = maps.spread.as_ref().map(|s| s[at] * rate as f32);
         let bright =
             if maps.mean.len_of(Axis(0)) == 1 { remainder.at((object.y, object.x)) > 0.0 } else { channel == 1 };
         let fitted = self.decoding.refine.then(|| remainder.centre((object.y, object.x))).flatten();

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Decoding {
-    /// What is at least this probable is a defect. Probabilities are calibrated on frames like the labelled one and rather too
-    /// low: of what has 0.5 at least half is true; F1 of what is hard to see is highest at a lower one.
+    /// What is at least this probable is a defect. Probabilities are calibrated on frames like the labelled one, and follow how
+    /// frequent faint defects are in each frame; they are rather too low: of what has 0.5 at least half is true. F1 of what is
+    /// hard to see is highest at a lower one.
     pub threshold: f64,
     /// Defects of fewer (binned) pixels are dropped.
     pub min_area_px: usize,
@@ -40,7 +41,7 @@ pub struct Decoding {
 impl Default for Decoding {
     fn default() -> Self {
         Decoding {
-            threshold: 0.2,
+            threshold: 0.25,
             min_area_px: 4,
             edge_periods: 0.5,
             apart_periods: 0.4,

@@ -1,6 +1,7 @@
 //! What a frame goes through before the network sees it.
 
 use super::super::bands::{Bands, WINDOW_PERIODS};
+use super::super::calibration::Unsure;
 use super::super::filter::bin;
 use super::super::order::{Order, Reference};
 use super::super::training::{Input, fits, planes};
@@ -23,6 +24,8 @@ pub(super) struct Preparation {
     pub input: Input,
     /// The lattice's waves in frames of the movie's size, where the network is shown what is left without them.
     pub bands: Option<Arc<Bands>>,
+    /// How frequent unsure detections are in frames like the labelled one, of each channel.
+    pub unsure: Vec<Unsure>,
 }
 
 /// A frame as the network sees it, and what else is known of it.

@@ -92,7 +92,7 @@ impl<D: Borrow<Detector>> Stream<D> {
         self.most_px = Some(most_px);
         let decoder = Decoder { decoding: &self.decoding, preparation: &self.preparation };
         let rows = Rows::new(self.decoding.patch_px, self.preparation.bin, frame.calibration, self.decoding.refine);
-        let mut gathered = Gathered { rows, areas: vec![] };
+        let mut gathered = Gathered { rows, areas: vec![], odds: vec![] };
         maps.iter().for_each(|m| gathered.push(decoder.decode(&prepared, m)));
         self.areas.extend(&gathered.areas);
         let defects = gathered.rows.finish(Some(Areas::new(gathered.areas, frame.calibration)), None)?;

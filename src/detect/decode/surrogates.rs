@@ -5,10 +5,10 @@ use super::super::evidence::{strength, surrogate};
 use super::super::order::{Kind, Reference};
 use super::super::periodicity::disc;
 use super::super::training::levels;
-use super::Decoder;
 use super::maps::Engine;
 use super::prepare::{Preparation, Prepared};
-use crate::defects::{Alarm, FalseAlarms, Rows};
+use super::{Decoder, Gathered};
+use crate::defects::{Alarm, FalseAlarms};
 use crate::error::{Error, Result, check, setters};
 use crate::movie::Movie;
 use crate::progress::{EARLIER, Progress};
@@ -83,9 +83,10 @@ pub(super) fn count(
     decoder: &Decoder,
     movie: &Movie,
     engine: &mut Engine,
-    rows: &Rows,
+    gathered: &Gathered,
     progress: &mut dyn Progress,
 ) -> Result<Option<FalseAlarms>> {
+    let rows = &gathered.rows;
     let options = &decoder.decoding.surrogates;
     let (Some(reference), true) = (&decoder.preparation.reference, options.frames > 0) else {
         return Ok(None);
@@ -105,28 +106,38 @@ pub(super) fn count(
         let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
         for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
             let surrogate = decoder.preparation.image(image, index as u32, movie.calibration(), Some(&frame.raw));
-            kinds[kind].push(detections(decoder, &surrogate, engine)?);
+            kinds[kind].push(detections(decoder, &surrogate, engine, gathered.odds.get(index))?);
         }
         if let Some(experiment) = &options.experiment {
-            kinds[2].push(simulated(decoder, experiment, options.seed + i as u64, engine)?);
+            let odds = gathered.odds.get(index);
+            kinds[2].push(simulated(decoder, experiment, options.seed + i as u64, engine, odds)?);
         }
     }
     let named = ["noise", "sites", "simulated"].into_iter().zip(kinds).filter(|(_, d)| !d.is_empty());
     Ok(Some(FalseAlarms { kinds: named.map(|(kind, detections)| Alarm { kind: kind.into(), detections }).collect() }))
 }
 
-fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine) -> Result<u32> {
+/// As many as in a frame whose detections have these odds.
+fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine, odds: Option<&Vec<f64>>) -> Result<u32> {
     let maps = engine.maps(&[&frame.planes])?;
-    Ok(maps.iter().map(|m| decoder.objects(frame, m).len() as u32).sum())
+    let found =
+        |m| odds.map_or_else(|| decoder.objects(frame, m, &decoder.odds(frame, m)), |o| decoder.objects(frame, m, o));
+    Ok(maps.iter().map(|m| found(m).len() as u32).sum())
 }
 
 /// A perfect crystal as the experiment's microscope sees it.
-fn simulated(decoder: &Decoder, experiment: &Experiment, seed: u64, engine: &mut Engine) -> Result<u32> {
+fn simulated(
+    decoder: &Decoder,
+    experiment: &Experiment,
+    seed: u64,
+    engine: &mut Engine,
+    odds: Option<&Vec<f64>>,
+) -> Result<u32> {
     let matter = experiment.matter.clone().with_composition(Composition::perfect());
     let movie = experiment.clone().with_matter(matter).with_frames(1).simulate(seed)?.movie;
     let preparation = Preparation { reference: None, ..decoder.preparation.clone() }.with_reference_of(&movie);
     let decoder = Decoder { preparation: &preparation, ..*decoder };
-    detections(&decoder, &preparation.frame(&movie.frame(0)?)?, engine)
+    detections(&decoder, &preparation.frame(&movie.frame(0)?)?, engine, odds)
 }
 
 impl Parts {

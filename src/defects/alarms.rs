@@ -58,6 +58,11 @@ impl std::fmt::Display for FalseAlarms {
             return write!(f, "What noise alone gives was not counted");
         };
         let (low, high) = worst.interval();
+        // Ways to make frames that contradict each other are both told.
+        let least = self.kinds.iter().min_by(|a, b| a.per_frame().total_cmp(&b.per_frame())).unwrap_or(worst);
+        if least.interval().1 < low {
+            return write!(f, "Noise alone: about {:.1} to {:.1} a frame", least.per_frame(), worst.per_frame());
+        }
         write!(f, "Noise alone: about {:.1} a frame ({low:.1} to {high:.1})", worst.per_frame())
     }
 }
@@ -136,5 +141,7 @@ mod tests {
         assert_eq!(alarms.per_frame(), 1.0);
         assert!(alarms.to_string().starts_with("Noise alone: about 1.0 a frame (0.2 to 2.9)"), "{alarms}");
         assert!(format!("{alarms:?}").contains("0.3 (0.0 to 1.9) in 3 frames"), "{alarms:?}");
+        let apart = FalseAlarms { kinds: vec![kind("noise", &[20, 30]), kind("sites", &[6, 5])] };
+        assert_eq!(apart.to_string(), "Noise alone: about 5.5 to 25.0 a frame");
     }
 }

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 /// A few frames are taken apart into lattice and remainder, and put together again in two ways: the lattice with noise of
 /// the remainder's spectrum and strength (`noise`), and the lattice with the remainder of another cell in each cell
 /// (`sites`), which keeps the noise as it is, whatever its distribution. No cell with a detection is taken, so that `sites`
-/// is a lower estimate where many detections are noise. Where an experiment is given, perfect crystals are simulated as well
+/// is a lower estimate where many detections are noise; `noise` is an upper one where the remainder has structure, as
+/// contamination gives it, which is then everywhere. Where an experiment is given, perfect crystals are simulated as well
 /// (`simulated`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

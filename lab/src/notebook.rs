@@ -55,24 +55,6 @@ mod tests {
         assert_eq!(results_name("ws2-tiny"), "ws2-tiny");
     }
 
-    /// The first notebook shows what there will be before anything is run; outputs of the others would be out of date with
-    /// every change of the library.
-    #[test]
-    fn the_first_notebook_alone_is_stored_with_its_outputs() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../notebooks");
-        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-        names.retain(|path| is_notebook(path));
-        assert!(names.len() >= 8, "{names:?}");
-        for path in names {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let notebook: serde_json::Value = serde_json::from_str(&text).unwrap();
-            let cells = notebook["cells"].as_array().unwrap();
-            let has_outputs = cells.iter().any(|cell| cell["outputs"].as_array().is_some_and(|all| !all.is_empty()));
-            let first = path.ends_with("01-first-look.ipynb");
-            assert_eq!(has_outputs, first, "{}", path.display());
-        }
-    }
-
     #[test]
     fn results_of_earlier_runs_are_not_notebooks() {
         assert!(is_notebook("a/01-first-look.ipynb".as_ref()));

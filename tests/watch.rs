@@ -109,7 +109,7 @@ fn what_was_read_can_be_linked_counted_and_taught() {
     let labels = watched.labels(0).unwrap();
     let dark = rows(watched.table(), 0).iter().filter(|r| r.0 != "W_ad" && r.0 != "W_2S").count();
     assert_eq!(labels.count(Sign::Dark), dark);
-    assert!(watched.figure(3).unwrap().to_svg().unwrap().contains("by all frames"));
+    assert!(watched.figure(3).unwrap().to_svg().unwrap().contains("all frames"));
     assert!(watched.followed().figure(7).unwrap().to_svg().unwrap().contains("2S"));
     let changes = watched.changes().unwrap();
     let sure = watched.vacancies().iter().filter(|v| v.probability > 0.5);

@@ -81,7 +81,7 @@ impl Analysis {
         check("threshold", threshold, threshold.is_finite() && threshold > 0.0, "a positive number; 4.5 is usual")?;
         check("steps", self.steps, (1..=1_000_000).contains(&self.steps), "from 1 to 1000000; 800 is usual")?;
         let probability = self.probability;
-        check("probability", probability, probability > 0.0 && probability < 1.0, "between 0 and 1; 0.25 is usual")?;
+        check("probability", probability, probability > 0.0 && probability < 1.0, "between 0 and 1; 0.2 is usual")?;
         check("classes", self.classes, (1..=100).contains(&self.classes), "from 1 to 100; 6 is usual")
     }
 

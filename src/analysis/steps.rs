@@ -9,7 +9,7 @@ use crate::dynamics::{Concentration, Coupling, Hopping, Linker, Motion, Sighting
 use crate::error::{Error, Result};
 use crate::markov::{Estimation, Physics, Sequences, States};
 use crate::movie::Movie;
-use crate::watch::Watch;
+use crate::watch::{Watch, Watched};
 use polars::prelude::{IntoLazy, col, lit};
 use std::path::Path;
 
@@ -78,8 +78,12 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     say("tracks, diffusion and hops");
     let tracks = attempt(&mut results, say, "Tracks", |results| tracks(results, &found))?;
     if let Some(tracks) = tracks {
-        let still = on_specimen(&mut results, &tracks);
-        attempt(&mut results, say, "Diffusion", |results| diffusion(results, &found, &still, ""))?;
+        let still = tracks.without_common_motion();
+        attempt(&mut results, say, "Diffusion", |results| {
+            let tracks = on_specimen(results, &still, &tracks);
+            diffusion(results, &found, &tracks, "")
+        })?;
+        let still = still.unwrap_or(tracks.clone());
         attempt(&mut results, say, "Hops", |results| hops(results, &found, &still))?;
         say("coupling");
         attempt(&mut results, say, "Coupling", |results| coupling(results, &found, &tracks))?;
@@ -91,7 +95,17 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     // Graphene's columns are single atoms, which may hop themselves: nothing is known to stay.
     if let Some(material @ (Material::Ws2 | Material::Mos2)) = analysis.material {
         say("every site, by all frames together");
-        attempt(&mut results, say, "Every site, by all frames together", |results| watched(results, &found, material))?;
+        let seen = attempt(&mut results, say, "Every site, by all frames together", |results| {
+            watched(results, &found, material)
+        })?;
+        if let Some(seen) = seen {
+            attempt(&mut results, say, "Diffusion, by all frames together", |results| {
+                let tracks = linked(seen.table(), &found.lattice)?;
+                let still = on_specimen(results, &tracks.without_common_motion(), &tracks);
+                diffusion(results, &found, &still, "watched-")
+            })?;
+            attempt(&mut results, say, "Complexes", |results| changes(results, &found, material, &seen))?;
+        }
     }
     results.finish()?;
     Ok(results)
@@ -160,11 +174,11 @@ fn tracks(results: &mut Results, found: &Found) -> Result<Tracks> {
 }
 
 /// Tracks on the specimen, where there are enough of them to tell how it drifts.
-fn on_specimen(results: &mut Results, tracks: &Tracks) -> Tracks {
-    match tracks.without_common_motion() {
+fn on_specimen(results: &mut Results, still: &Result<Tracks>, tracks: &Tracks) -> Tracks {
+    match still {
         Ok(still) => {
             results.words("The motion that all share is taken out of displacements.");
-            still
+            still.clone()
         }
         Err(problem) => {
             results.words(format!("Drift is in these displacements: {problem}."));
@@ -185,27 +199,28 @@ fn diffusion(results: &mut Results, found: &Found, tracks: &Tracks, of: &str) ->
     results.table(&format!("{of}diffusion"), caption, &diffusion.table()?)
 }
 
-/// What no single frame shows: what stands at every site of the crystal, how it moves, and how complexes change.
-fn watched(results: &mut Results, found: &Found, material: Material) -> Result<()> {
-    let matter = material.matter();
-    let watched = Watch::default().with_matter(matter.clone()).read(found.movie)?;
+/// What no single frame shows: what stands at every site of the crystal.
+fn watched(results: &mut Results, found: &Found, material: Material) -> Result<Watched> {
+    let watched = Watch::default().with_matter(material.matter()).read(found.movie)?;
     results.words(format!("{watched:?}"));
     let caption = "One frame; what it says of each site by itself; what all frames say.";
     results.figure("watched", caption, &watched.figure(found.movie.len() / 2)?)?;
     results.table("watched", "What stands where, by all frames.", watched.table())?;
     results.table("changes", "What each vacancy did, and when.", &watched.changes()?)?;
-    let still = on_specimen(results, &linked(watched.table(), &found.lattice)?);
-    diffusion(results, found, &still, "watched-")?;
+    Ok(watched)
+}
 
-    let crystal = &matter.crystal;
-    let (dopant, vacancy) = (crystal.dopant_name(), format!("V_{}", crystal.mobile()));
+/// How dopants with their vacancies change.
+fn changes(results: &mut Results, found: &Found, material: Material, watched: &Watched) -> Result<()> {
+    let matter = material.matter();
+    let (dopant, vacancy) = (matter.crystal.dopant_name(), format!("V_{}", matter.crystal.mobile()));
     let beside = complexes(watched.table(), &dopant, &vacancy, 0.8 * found.lattice.period_px)?;
     let dopants = beside.lazy().with_column(col("site").alias("track")).filter(col("species").eq(lit(dopant.clone())));
-    let names =
-        [dopant.clone(), format!("{dopant}+{vacancy}"), format!("{dopant}+2{vacancy}"), format!("{dopant}+3{vacancy}")];
+    let with = |n: &str| format!("{dopant}+{n}{vacancy}");
+    let names = [dopant.clone(), with(""), with("2"), with("3")];
     let sequences = Sequences::from_table(&dopants.collect()?, "state", &names)?;
     let interval_s = found.movie.calibration().s_per_frame;
-    let states = States::of(crystal).lumped();
+    let states = States::of(&matter.crystal).lumped();
     let names = names.each_ref().map(String::as_str);
     let prior = Physics::of(&matter, &states).chain(interval_s)?.select(&names)?;
     let estimation = Estimation::default().with_seed(found.analysis.seed).with_prior(Some(prior));
@@ -213,11 +228,8 @@ fn watched(results: &mut Results, found: &Found, material: Material) -> Result<(
     results.words(format!("{estimate:?}"));
     let caption = format!("Chance of each change of a dopant with its vacancies in {interval_s} s.");
     results.figure("complexes", &caption, &estimate.figure())?;
-    results.figure(
-        "pathways",
-        "The pathways between the states.",
-        &estimate.chain.graph(&states.select(&names)?, 1e-3),
-    )?;
+    let graph = estimate.chain.graph(&states.select(&names)?, 1e-3);
+    results.figure("pathways", "The pathways between the states.", &graph)?;
     results.table("complexes", "The same with 95 % credible intervals.", &estimate.table()?)
 }
 

@@ -72,10 +72,17 @@ fn run(job: &Job) -> atomotion::Result<()> {
     let movie = open(job)?;
     let out = job.out.clone().unwrap_or_else(|| Path::new("results").join(stem(&job.path)));
     println!("{movie:?}");
-    if !movie.calibration().known && job.analysis.material.is_none() {
-        println!(
-            "The movie has no scale: lengths are in pixels. --nm-per-px and --s-per-frame give one, or --material."
-        );
+    match (movie.calibration().known, job.analysis.material) {
+        (true, _) => (),
+        (false, None) => {
+            println!(
+                "The movie has no scale: lengths are in pixels. --nm-per-px and --s-per-frame give one, or --material."
+            );
+        }
+        (false, Some(_)) => println!(
+            "The movie has no scale: it is taken from the lattice, and frames to be {} s apart (--s-per-frame says otherwise).",
+            movie.calibration().s_per_frame
+        ),
     }
     let results = job.analysis.run_with(&movie, &out, &mut |line| println!("{line}"))?;
     println!("\nReport: {}", results.folder().join("report.html").display());
@@ -105,7 +112,7 @@ fn open(job: &Job) -> atomotion::Result<Movie> {
 /// The name of a folder of results: the file's without its ending, of a pattern the folder that it looks into.
 fn stem(path: &Path) -> String {
     let named = |part: &Path| part.file_stem().map(|name| name.to_string_lossy().into_owned());
-    let is_pattern = |name: &String| name.contains(['*', '?', '[']);
+    let is_pattern = |name: &String| !path.exists() && name.contains(['*', '?', '[']);
     let of_folder = || path.parent().and_then(named).filter(|name| !is_pattern(name));
     let name = named(path).filter(|name| !is_pattern(name)).or_else(of_folder).unwrap_or_else(|| "movie".into());
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };

@@ -6,7 +6,7 @@ use super::features::rows;
 use crate::defects::Defects;
 use crate::error::{Error, Result, check};
 use crate::session::seeded;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2};
 use polars::prelude::{NamedFrom, Series};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -102,11 +102,11 @@ impl Classes {
         let (directions, mean) = motifs.directions(data.ncols())?;
         // Where features look at a part of the patch alone, names do as well.
         let part = self.model.as_ref().and_then(|model| model.extractor.pixels());
-        let looked_at = |all: ArrayView2<f32>| part.map_or_else(|| all.to_owned(), |part| all.select(Axis(1), part));
         let flat = (self.len(), self.means.len() / self.len().max(1));
         let means = self.means.view().into_shape_with_order(flat).map_err(|e| Error::data(e.to_string()))?;
-        let means = looked_at(means);
-        let (data, directions, mean) = (looked_at(data), looked_at(directions.view()), looked_at(mean.view()));
+        let means = looked_at(means, part);
+        let (data, directions, mean) =
+            (looked_at(data, part), looked_at(directions.view(), part), looked_at(mean.view(), part));
         let half: Vec<f32> = directions.map_axis(Axis(1), |d| 0.5 * d.dot(&d)).to_vec();
         // |x - m|² is least where x·m - |m|²/2 is largest; of a mean of patches that is the mean of theirs.
         let common = mean.dot(&directions.t());
@@ -207,6 +207,11 @@ fn most(values: ArrayView2<f32>, rows: impl Iterator<Item = usize>) -> usize {
         sums.iter_mut().zip(values.row(row)).for_each(|(s, v)| *s += f64::from(*v));
     }
     (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0)
+}
+
+/// These columns of all rows.
+fn looked_at<'a>(all: ArrayView2<'a, f32>, part: Option<&[usize]>) -> CowArray<'a, f32, Ix2> {
+    part.map_or_else(|| CowArray::from(all), |part| CowArray::from(all.select(Axis(1), part)))
 }
 
 /// Pearson's correlation.

@@ -39,10 +39,17 @@ impl Alarm {
 }
 
 impl FalseAlarms {
-    /// The kind of frame that gives most: the estimate to go by.
+    /// The kind of frame that gives most: the estimate to go by, where it is better to believe too little.
     #[must_use]
     pub fn worst(&self) -> Option<&Alarm> {
         self.kinds.iter().max_by(|a, b| a.per_frame().total_cmp(&b.per_frame()))
+    }
+
+    /// The kind that gives fewest, where that contradicts the one that gives most: their intervals have nothing in common.
+    #[must_use]
+    pub fn contradicted(&self) -> Option<&Alarm> {
+        let least = self.kinds.iter().min_by(|a, b| a.per_frame().total_cmp(&b.per_frame()))?;
+        (least.interval().1 < self.worst()?.interval().0).then_some(least)
     }
 
     /// Detections that noise alone gives in a frame, by the kind of surrogate frame that gives most.
@@ -58,12 +65,10 @@ impl std::fmt::Display for FalseAlarms {
             return write!(f, "What noise alone gives was not counted");
         };
         let (low, high) = worst.interval();
-        // Ways to make frames that contradict each other are both told.
-        let least = self.kinds.iter().min_by(|a, b| a.per_frame().total_cmp(&b.per_frame())).unwrap_or(worst);
-        if least.interval().1 < low {
-            return write!(f, "Noise alone: about {:.1} to {:.1} a frame", least.per_frame(), worst.per_frame());
+        match self.contradicted() {
+            Some(least) => write!(f, "Noise alone: about {:.1} to {:.1} a frame", least.per_frame(), worst.per_frame()),
+            None => write!(f, "Noise alone: about {:.1} a frame ({low:.1} to {high:.1})", worst.per_frame()),
         }
-        write!(f, "Noise alone: about {:.1} a frame ({low:.1} to {high:.1})", worst.per_frame())
     }
 }
 

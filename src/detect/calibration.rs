@@ -13,31 +13,38 @@ const AS_BEFORE: f64 = 3.0;
 /// By how much the odds of a frame's detections may differ from the labelled one's.
 const ODDS: [f64; 2] = [0.2, 10.0];
 
-/// How many defects, and how many others, are unsure detections, for each pixel of frames like the labelled one.
+/// What the labelled frame's unsure detections are, by their probabilities: so many defects and so many others for each pixel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Unsure {
-    pub right: f64,
-    pub wrong: f64,
+    right: f64,
+    wrong: f64,
+    /// Detections were looked for from this probability on.
+    pub from: f64,
 }
 
 impl Unsure {
-    pub(super) fn holds(probability: f32) -> bool {
-        (UNSURE[0]..UNSURE[1]).contains(&f64::from(probability))
+    /// Of detections of a labelled frame of so many pixels that were looked for from a probability on.
+    pub(super) fn of(seen: impl Iterator<Item = f32>, pixels: usize, from: f64) -> Unsure {
+        let from = from.max(UNSURE[0]);
+        let mut unsure = Unsure { from, ..Unsure::default() };
+        for p in seen.map(f64::from).filter(|p| (from..UNSURE[1]).contains(p)) {
+            unsure.right += p / pixels.max(1) as f64;
+            unsure.wrong += (1.0 - p) / pixels.max(1) as f64;
+        }
+        unsure
     }
 
     /// By what the odds of a frame's detections are to be multiplied, because faint defects are more or less frequent in it than
     /// in the labelled frame: expectation and maximisation (Saerens, Latinne and Decaestecker, Neural Computation 14, 21,
-    /// 2002), the number of false ones believed to be half way to what it was. `seen` are the unsure detections of `pixels`.
-    pub(super) fn odds(self, seen: &[f32], pixels: usize) -> f64 {
-        let [right, wrong] = [self.right, self.wrong].map(|of| of * pixels as f64);
-        if right <= 0.0 || wrong <= 0.0 {
-            return 1.0;
-        }
+    /// 2002), the number of false ones believed to be half way to what it was. For the labelled frame that is 1. `seen` are the
+    /// detections of a frame of which so many pixels are lattice.
+    pub(super) fn odds(self, seen: impl Iterator<Item = f32>, pixels: f64) -> f64 {
+        let seen: Vec<f64> = seen.map(f64::from).filter(|p| (self.from..UNSURE[1]).contains(p)).collect();
+        let more = |now: f64, before: f64| (now + AS_BEFORE) / (before * pixels + AS_BEFORE);
         (0..ROUNDS).fold(1.0, |odds, _| {
-            let true_ones: f64 = seen.iter().map(|p| with_odds(f64::from(*p), odds)).sum();
-            let false_ones = 0.5 * (seen.len() as f64 - true_ones + wrong);
-            let more = |now: f64, before: f64| (now + AS_BEFORE) / (before + AS_BEFORE);
-            (more(true_ones, right) / more(false_ones, wrong)).clamp(ODDS[0], ODDS[1])
+            let right: f64 = seen.iter().map(|p| with_odds(*p, odds)).sum();
+            let wrong = 0.5 * (seen.len() as f64 - right + self.wrong * pixels);
+            (more(right, self.right) / more(wrong, self.wrong)).clamp(ODDS[0], ODDS[1])
         })
     }
 }
@@ -45,6 +52,11 @@ impl Unsure {
 /// A probability whose odds are multiplied.
 pub(super) fn with_odds(p: f64, odds: f64) -> f64 {
     odds * p / (odds * p + 1.0 - p)
+}
+
+/// How much that changes with the probability.
+pub(super) fn rate_with_odds(p: f64, odds: f64) -> f64 {
+    odds / (odds * p + 1.0 - p).powi(2)
 }
 
 /// A line from the map's logit to the probability's (Platt, Advances in Large Margin Classifiers, 61, 1999).
@@ -121,11 +133,6 @@ impl Calibration {
         let expected = |at: Calibration| seen.iter().map(|v| f64::from(at.probability(*v))).sum::<f64>();
         let ratio = (0..ROUNDS).fold(1.0, |ratio, _| (expected(times(ratio)) / planted).clamp(1.0, MOST_FREQUENT));
         times(ratio)
-    }
-
-    /// By what its odds are those of another.
-    pub(super) fn odds_beside(self, other: Calibration) -> f64 {
-        libm::exp(self.offset - other.offset)
     }
 
     /// The probability behind a value of a map.
@@ -206,13 +213,21 @@ mod tests {
             }
             seen
         };
-        let unsure = Unsure { right: 200.0 / 1e6, wrong: 200.0 / 1e6 };
-        let usual = unsure.odds(&drawn(200), 1_000_000);
+        let labelled = drawn(200);
+        let unsure = Unsure::of(labelled.iter().copied(), 1_000_000, 0.0);
+        let odds = |seen: &[f32], pixels: f64| unsure.odds(seen.iter().copied(), pixels);
+        // The labelled frame itself, and half of it where the rest is a hole.
+        assert!((odds(&labelled, 1e6) - 1.0).abs() < 1e-9, "{}", odds(&labelled, 1e6));
+        let half: Vec<f32> = labelled.iter().copied().step_by(2).collect();
+        assert!((0.8..1.25).contains(&odds(&half, 0.5e6)), "{}", odds(&half, 0.5e6));
+        let (usual, more) = (odds(&drawn(200), 1e6), odds(&drawn(800), 1e6));
         assert!((0.75..1.33).contains(&usual), "{usual}");
-        let more = unsure.odds(&drawn(800), 1_000_000);
         assert!((3.0..5.3).contains(&more), "{more}");
-        assert_eq!(Unsure::default().odds(&[0.5], 100), 1.0);
-        assert!(unsure.odds(&[], 1_000_000) < 0.5);
+        assert!(odds(&[], 1e6) < 0.5);
+        for (p, odds) in [(0.1, 3.0), (0.7, 0.4)] {
+            let slope = (with_odds(p + 1e-6, odds) - with_odds(p - 1e-6, odds)) / 2e-6;
+            assert!((slope - rate_with_odds(p, odds)).abs() < 1e-4);
+        }
     }
 
     /// The rate is the derivative; order is kept.

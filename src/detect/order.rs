@@ -214,6 +214,12 @@ impl Order {
         self.kinds[[index(y, self.kinds.nrows()), index(x, self.kinds.ncols())]]
     }
 
+    /// How many pixels of the (binned) frame are lattice; all where no lattice is known.
+    pub(super) fn lattice_px(&self) -> f64 {
+        let area = self.area(0, 1.0);
+        if area.lattice_nm2 > 0.0 { area.lattice_nm2 } else { (self.size.0 * self.size.1) as f64 }
+    }
+
     /// Areas, of places of `side_nm` x `side_nm`; a place at the border counts as far as it lies in the frame.
     pub(super) fn area(&self, frame: u32, px_nm: f64) -> Area {
         let mut area = Area { frame, ..Area::default() };

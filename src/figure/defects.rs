@@ -101,7 +101,10 @@ impl Defects {
             points: vec![(from, alarms.per_frame()), (to, alarms.per_frame())],
             colour: CLASS_COLOURS[5],
             width: 2.0,
-            name: Some(format!("noise alone, at most: {:.1}", alarms.per_frame())),
+            name: Some(match alarms.contradicted() {
+                Some(least) => format!("noise alone: {:.1} to {:.1}", least.per_frame(), alarms.per_frame()),
+                None => format!("noise alone: {:.1}", alarms.per_frame()),
+            }),
         });
         let mut series = vec![Series::Bars { points, width: 0.8, colour: CLASS_COLOURS[6], name: None }];
         series.extend(noise);

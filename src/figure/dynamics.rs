@@ -188,7 +188,8 @@ impl Msd {
             let colour = line_colour(i);
             let seen: Vec<&crate::dynamics::MsdPoint> = kind.points.iter().filter(|p| p.msd_nm2 > least).collect();
             if seen.is_empty() {
-                plane.legend.push((colour, format!("{}: stays (below {least:.0e} nm²)", kind.kind)));
+                let below = if most > 0.0 { format!(" (below {least:.0e} nm²)") } else { String::new() };
+                plane.legend.push((colour, format!("{}: stays{below}", kind.kind)));
                 continue;
             }
             plane.shapes.extend(fitted(kind, colour, least));

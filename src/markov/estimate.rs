@@ -54,7 +54,9 @@ impl Default for Estimation {
 pub struct Estimate {
     /// The posterior mean.
     pub chain: Chain,
-    /// Ends of the equal-tailed credible interval of every probability.
+    /// Ends of the equal-tailed credible interval of every probability. Where less than half a transition speaks for a move, or
+    /// against it, the interval is wider: it ends where that of half a transition does (Jeffreys' prior), so that what a prior of
+    /// a transition or two calls rare is not excluded before it was looked for.
     pub low: Array2<f64>,
     /// Upper ends.
     pub high: Array2<f64>,

@@ -35,11 +35,13 @@ struct Judgement {
 /// What calibration learns from.
 struct Judgements {
     made: Vec<Judgement>,
-    /// How many frames were made, and how many pixels each has.
+    /// How many frames were made.
     frames: usize,
+    /// Detections in the labelled frame: channel, and what the networks say of each.
+    seen: Vec<(usize, f32)>,
+    /// How many pixels of it were searched, and from which value of a map on.
     pixels: usize,
-    /// What the networks say of detections in the labelled frame.
-    seen: Vec<f32>,
+    from: f32,
 }
 
 /// A frame as it is searched: what networks are shown, and the lattice in front of which defects stand.
@@ -68,27 +70,24 @@ impl Detector {
     /// defects are is what the labelled frame's own detections say (Saerens, Latinne and Decaestecker, Neural Computation 14,
     /// 21, 2002): labels are the stronger part of them.
     pub(in super::super) fn calibrated(mut self, canvases: &[Canvas]) -> Result<Detector> {
-        let (mut kept, mut seen, mut planted, mut pixels) = (vec![], vec![], 0.0, 0);
+        let (mut kept, mut seen, mut planted) = (vec![], vec![], 0.0);
+        let (mut pixels, mut from) = (0, 0.0_f32);
         for canvas in canvases {
             if let Some(of) = self.judgements(canvas, PLANTS / canvases.len() as f64)? {
                 planted += of.made.iter().filter(|j| j.planted).count() as f64 / of.frames as f64;
-                pixels += of.frames * of.pixels;
-                kept.extend(of.made);
+                kept.extend(of.made.iter().map(|j| (j.said, j.planted)));
                 seen.extend(of.seen);
+                pixels += of.pixels;
+                from = from.max(of.from);
             }
         }
-        let made = Calibration::of(&kept.iter().map(|j| (j.said, j.planted)).collect::<Vec<_>>());
-        let calibration = made.as_frequent(planted, &seen);
+        let said: Vec<f32> = seen.iter().map(|s| s.1).collect();
+        let calibration = Calibration::of(&kept).as_frequent(planted, &said);
         let unsure = |channel: usize| {
-            let of = |planted: bool| {
-                let such = |j: &&Judgement| {
-                    j.channel == channel && j.planted == planted && Unsure::holds(calibration.probability(j.said))
-                };
-                kept.iter().filter(such).count() as f64 / pixels.max(1) as f64
-            };
-            Unsure { right: of(true) * calibration.odds_beside(made), wrong: of(false) }
+            let of = seen.iter().filter(|s| s.0 == channel).map(|s| calibration.probability(s.1));
+            Unsure::of(of, pixels, f64::from(calibration.probability(from)))
         };
-        let channels = canvases.first().map_or(0, |canvas| canvas.targets.len());
+        let channels = canvases.first().filter(|_| pixels > 0).map_or(0, |canvas| canvas.targets.len());
         self.memory.unsure = (0..channels).map(unsure).collect();
         self.memory.calibration = calibration;
         Ok(self)
@@ -118,12 +117,8 @@ impl Detector {
             kept.extend(if alarms(&mirrored) < alarms(&plain) { mirrored } else { plain });
         }
         let (rows, columns) = corner(fresh.size());
-        Ok(Some(Judgements {
-            made: kept,
-            frames,
-            pixels: rows.len() * columns.len(),
-            seen: self.said_of(canvas, fresh)?,
-        }))
+        let (seen, from) = self.said_of(canvas, fresh)?;
+        Ok(Some(Judgements { made: kept, frames, seen, pixels: rows.len() * columns.len(), from }))
     }
 
     /// What the networks say of a new frame's detections, and whether each was planted.
@@ -142,38 +137,41 @@ impl Detector {
             let planted = made.targets[channel][[object.y.round() as usize, object.x.round() as usize]] > 0.5;
             Judgement { channel, said: object.probability, planted }
         };
-        Ok(self.detections(&shown, channels)?.into_iter().map(judgement).collect())
+        Ok(self.detections(&shown, channels)?.0.into_iter().map(judgement).collect())
     }
 
-    /// What the networks say of the detections of the labelled frame itself.
-    fn said_of(&self, canvas: &Canvas, fresh: &Fresh) -> Result<Vec<f32>> {
+    /// What the networks say of the detections of the labelled frame itself, with their channels, and from which value on.
+    fn said_of(&self, canvas: &Canvas, fresh: &Fresh) -> Result<(Vec<(usize, f32)>, f32)> {
         let (rows, columns) = corner(fresh.size());
         let part = |map: &Array2<f32>| map.slice(s![rows.clone(), columns.clone()]).to_owned();
         let flat = (part(&canvas.image) - part(&canvas.background)) / canvas.deviation;
         let backdrop = canvas.backdrop.as_ref().map(|b| b.mapped(part));
         let shown = Shown::of(flat, backdrop.as_ref(), fresh.basis(), canvas.period);
-        Ok(self.detections(&shown, canvas.targets.len())?.into_iter().map(|(_, object)| object.probability).collect())
+        let (found, from) = self.detections(&shown, canvas.targets.len())?;
+        Ok((found.into_iter().map(|(channel, object)| (channel, object.probability)).collect(), from))
     }
 
-    /// All that stands out of the maps, with its channel.
-    fn detections(&self, shown: &Shown, channels: usize) -> Result<Vec<(usize, Object)>> {
+    /// All that stands out of the maps, with its channel, and from which value on that is looked for.
+    fn detections(&self, shown: &Shown, channels: usize) -> Result<(Vec<(usize, Object)>, f32)> {
         let (h, w) = shown.planes[0].dim();
         // What does not fill a stride is left out.
         let (h, w) = (h / STRIDE * STRIDE, w / STRIDE * STRIDE);
         let stack = Array4::from_shape_fn((1, shown.planes.len(), h, w), |(_, p, y, x)| shown.planes[p][[y, x]]);
         let maps = self.uncalibrated(&stack)?.mean.index_axis_move(Axis(0), 0);
         let signed = shown.planes.get(1).map(|rest| rest.slice(s![..h, ..w]).to_owned());
-        let mut found = vec![];
+        let (mut found, mut from) = (vec![], 0.0_f32);
         for (channel, map) in maps.axis_iter(Axis(0)).enumerate() {
             let low = f64::from(usual(map));
-            let decoding = Decoding::default().with_threshold((low + FLOOR * (1.0 - low)).min(0.95));
+            let threshold = (low + FLOOR * (1.0 - low)).min(0.95);
+            let decoding = Decoding::default().with_threshold(threshold);
+            from = from.max(threshold as f32);
             let front = signed.as_ref().map(|signed| {
                 let places = shown.lattice.zip(shown.basis).and_then(|(l, basis)| Places::of(l.view(), basis));
                 Front::of(signed, (channel, channels), places)
             });
             found.extend(decoding.objects(map, front.as_ref(), shown.period).into_iter().map(|o| (channel, o)));
         }
-        Ok(found)
+        Ok((found, from))
     }
 }
 

@@ -17,7 +17,7 @@ pub use stream::Stream;
 pub use surrogates::Surrogates;
 
 use super::augment::bilinear;
-use super::calibration::{UNSURE, Unsure, with_odds};
+use super::calibration::{rate_with_odds, with_odds};
 use super::detector::Detector;
 use super::network::STRIDE;
 use super::order::Kind;
@@ -27,7 +27,7 @@ use crate::movie::{Frame, Movie};
 use crate::progress::{EARLIER, Progress, Reporter};
 use maps::{AT_ONCE_CPU, AT_ONCE_GPU, Engine, Maps};
 use ndarray::{Array2, Array3, Array4, Axis};
-use objects::Object;
+use objects::{Object, usual};
 use places::{Front, Places};
 use prepare::{Preparation, Prepared};
 use rayon::prelude::*;
@@ -65,7 +65,9 @@ impl Detector {
         })
     }
 
-    /// The network's probability map of one frame, in pixels of the binned frame; of several channels the highest.
+    /// The network's probability map of one frame, in pixels of the binned frame; of several channels the highest. It is
+    /// calibrated on the labelled frame: how frequent faint defects are in this one, only the probabilities of
+    /// [`Detector::find`] say.
     ///
     /// # Errors
     /// If the frame holds NaN, is constant, or is smaller than what the network looks at.
@@ -211,6 +213,9 @@ struct Decoded {
     odds: Vec<f64>,
 }
 
+/// A map that says more of most places than this part of what a faint detection begins with is none of faint detections.
+const SURE_OF_MOST: f64 = 0.25;
+
 /// Makes defects of maps.
 struct Decoder<'a> {
     decoding: &'a Decoding,
@@ -240,26 +245,23 @@ impl Decoder<'_> {
     /// By what the odds of this frame's detections are to be multiplied, in each channel: faint defects may be more or less
     /// frequent than in the labelled frame.
     fn odds(&self, frame: &Prepared, maps: &Maps) -> Vec<f64> {
-        let unsure = &self.preparation.unsure;
         let channels = maps.mean.len_of(Axis(0));
-        if unsure.len() != channels {
-            return vec![1.0; channels];
-        }
-        let decoding = self.decoding.clone().with_threshold(UNSURE[0]);
-        let all = self.every(&decoding, frame, maps);
+        let lattice = frame.order.lattice_px();
         let of = |c: usize| {
-            let seen = all.iter().filter(|(channel, o)| *channel == c && Unsure::holds(o.probability));
-            unsure[c].odds(&seen.map(|(_, o)| o.probability).collect::<Vec<_>>(), frame.raw.len())
+            let Some(unsure) = self.preparation.unsure.get(c) else { return 1.0 };
+            // A training too short to be sure of most places says nothing of faint ones.
+            if f64::from(usual(maps.mean.index_axis(Axis(0), c))) > SURE_OF_MOST * unsure.from {
+                return 1.0;
+            }
+            let seen = self.of_channel(unsure.from, frame, maps, c);
+            unsure.odds(seen.into_iter().map(|(_, o)| o.probability), lattice)
         };
         (0..channels).map(of).collect()
     }
 
-    /// What stands out of every channel's map where the frame is lattice.
-    fn every(&self, decoding: &Decoding, frame: &Prepared, maps: &Maps) -> Vec<(usize, Object)> {
-        (0..maps.mean.len_of(Axis(0))).flat_map(|channel| self.of_channel(decoding, frame, maps, channel)).collect()
-    }
-
-    fn of_channel(&self, decoding: &Decoding, frame: &Prepared, maps: &Maps, c: usize) -> Vec<(usize, Object)> {
+    /// What stands out of a channel's map by this probability, where the frame is lattice.
+    fn of_channel(&self, threshold: f64, frame: &Prepared, maps: &Maps, c: usize) -> Vec<(usize, Object)> {
+        let decoding = self.decoding.clone().with_threshold(threshold);
         let front = frame.planes.get(1);
         let front = front.map(|signed| Front::of(signed, (c, maps.mean.len_of(Axis(0))), self.places(frame)));
         let objects = decoding.objects(maps.mean.index_axis(Axis(0), c), front.as_ref(), self.preparation.period);
@@ -273,8 +275,7 @@ impl Decoder<'_> {
         let threshold = self.decoding.threshold;
         let of_channel = |(c, &odds): (usize, &f64)| {
             // What has the threshold once its odds are multiplied.
-            let decoding = self.decoding.clone().with_threshold(with_odds(threshold, 1.0 / odds));
-            let mut objects = self.of_channel(&decoding, frame, maps, c);
+            let mut objects = self.of_channel(with_odds(threshold, 1.0 / odds), frame, maps, c);
             objects.iter_mut().for_each(|(_, o)| o.probability = with_odds(f64::from(o.probability), odds) as f32);
             objects
         };
@@ -292,8 +293,7 @@ impl Decoder<'_> {
 
     fn found(&self, remainder: &Remainder, maps: &Maps, (channel, odds): (usize, f64), object: &Object) -> Found {
         let at = [channel, object.peak.0, object.peak.1];
-        // A small change of the map's probability becomes one so many times as large.
-        let rate = odds / (odds * f64::from(maps.mean[at]) + 1.0 - f64::from(maps.mean[at])).powi(2);
+        let rate = rate_with_odds(f64::from(maps.mean[at]), odds);
         let spread = maps.spread.as_ref().map(|s| s[at] * rate as f32);
         let bright =
             if maps.mean.len_of(Axis(0)) == 1 { remainder.at((object.y, object.x)) > 0.0 } else { channel == 1 };

@@ -41,7 +41,7 @@ pub struct Decoding {
 impl Default for Decoding {
     fn default() -> Self {
         Decoding {
-            threshold: 0.25,
+            threshold: 0.2,
             min_area_px: 4,
             edge_periods: 0.5,
             apart_periods: 0.4,

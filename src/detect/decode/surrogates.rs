@@ -107,10 +107,10 @@ pub(super) fn count(
         let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
         for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
             let surrogate = decoder.preparation.image(image, index as u32, movie.calibration(), Some(&frame.raw));
-            kinds[kind].push(detections(decoder, &surrogate, engine, gathered.odds.get(index))?);
+            kinds[kind].push(detections(decoder, &surrogate, engine, &gathered.odds[index])?);
         }
         if let Some(experiment) = &options.experiment {
-            let odds = gathered.odds.get(index);
+            let odds = &gathered.odds[index];
             kinds[2].push(simulated(decoder, experiment, options.seed + i as u64, engine, odds)?);
         }
     }
@@ -119,21 +119,13 @@ pub(super) fn count(
 }
 
 /// As many as in a frame whose detections have these odds.
-fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine, odds: Option<&Vec<f64>>) -> Result<u32> {
+fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine, odds: &[f64]) -> Result<u32> {
     let maps = engine.maps(&[&frame.planes])?;
-    let found =
-        |m| odds.map_or_else(|| decoder.objects(frame, m, &decoder.odds(frame, m)), |o| decoder.objects(frame, m, o));
-    Ok(maps.iter().map(|m| found(m).len() as u32).sum())
+    Ok(maps.iter().map(|m| decoder.objects(frame, m, odds).len() as u32).sum())
 }
 
 /// A perfect crystal as the experiment's microscope sees it.
-fn simulated(
-    decoder: &Decoder,
-    experiment: &Experiment,
-    seed: u64,
-    engine: &mut Engine,
-    odds: Option<&Vec<f64>>,
-) -> Result<u32> {
+fn simulated(decoder: &Decoder, experiment: &Experiment, seed: u64, engine: &mut Engine, odds: &[f64]) -> Result<u32> {
     let matter = experiment.matter.clone().with_composition(Composition::perfect());
     let movie = experiment.clone().with_matter(matter).with_frames(1).simulate(seed)?.movie;
     let preparation = Preparation { reference: None, ..decoder.preparation.clone() }.with_reference_of(&movie);

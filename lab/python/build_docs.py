@@ -65,13 +65,15 @@ def same_cells(a, b):
 
 
 def with_outputs(path, executed):
-    """The executed copy where there is one of these very cells, else the notebook as it is stored."""
+    """An executed copy of these very cells where there is one, else the notebook as it is stored: beside it, from
+    `cargo lab run`, or where the tests leave theirs."""
     notebook = nbformat.read(path, as_version=4)
-    copy = executed / f"{path.stem}.executed.ipynb" if executed else None
-    if copy and copy.is_file():
-        ran = nbformat.read(copy, as_version=4)
-        if same_cells(notebook, ran):
-            return ran
+    for folder in [path.parent, *([executed] if executed else [])]:
+        copy = folder / f"{path.stem}.executed.ipynb"
+        if copy.is_file():
+            ran = nbformat.read(copy, as_version=4)
+            if same_cells(notebook, ran):
+                return ran
     return notebook
 
 
@@ -103,7 +105,7 @@ def main():
         if path.name.endswith(".executed.ipynb"):
             continue
         title, ran = notebook_page(path, options.executed, out / "notebooks")
-        note = "" if ran else " (cells only: `cargo lab test` runs them)"
+        note = "" if ran else " (cells only: `cargo lab run` runs them)"
         items.append(f'<li><a href="notebooks/{path.stem}.html">{html.escape(title)}</a>{html.escape(note)}</li>')
         print(f"  notebooks/{path.stem}.html", flush=True)
     for picture in (clone / "docs").glob("*.png"):

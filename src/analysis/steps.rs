@@ -7,7 +7,7 @@ use crate::defects::Defects;
 use crate::detect::{Lattice, PeriodicityBreak};
 use crate::dynamics::{Concentration, Coupling, Hopping, Linker, Motion, Sightings, Tracks, complexes};
 use crate::error::{Error, Result};
-use crate::markov::{Estimation, Physics, Sequences, States};
+use crate::markov::{Estimate, Estimation, Physics, Sequences, States};
 use crate::movie::Movie;
 use crate::watch::{Watch, Watched};
 use polars::prelude::{IntoLazy, col, lit};
@@ -78,12 +78,11 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     say("tracks, diffusion and hops");
     let tracks = attempt(&mut results, say, "Tracks", |results| tracks(results, &found))?;
     if let Some(tracks) = tracks {
-        let still = tracks.without_common_motion();
+        let (still, how) = on_specimen(&tracks);
         attempt(&mut results, say, "Diffusion", |results| {
-            let tracks = on_specimen(results, &still, &tracks);
-            diffusion(results, &found, &tracks, "")
+            results.words(how);
+            diffusion(results, &found, &still, "")
         })?;
-        let still = still.unwrap_or(tracks.clone());
         attempt(&mut results, say, "Hops", |results| hops(results, &found, &still))?;
         say("coupling");
         attempt(&mut results, say, "Coupling", |results| coupling(results, &found, &tracks))?;
@@ -100,8 +99,8 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
         })?;
         if let Some(seen) = seen {
             attempt(&mut results, say, "Diffusion, by all frames together", |results| {
-                let tracks = linked(seen.table(), &found.lattice)?;
-                let still = on_specimen(results, &tracks.without_common_motion(), &tracks);
+                let (still, how) = on_specimen(&linked(seen.table(), &found.lattice)?);
+                results.words(how);
                 diffusion(results, &found, &still, "watched-")
             })?;
             attempt(&mut results, say, "Complexes", |results| changes(results, &found, material, &seen))?;
@@ -173,17 +172,11 @@ fn tracks(results: &mut Results, found: &Found) -> Result<Tracks> {
     Ok(tracks)
 }
 
-/// Tracks on the specimen, where there are enough of them to tell how it drifts.
-fn on_specimen(results: &mut Results, still: &Result<Tracks>, tracks: &Tracks) -> Tracks {
-    match still {
-        Ok(still) => {
-            results.words("The motion that all share is taken out of displacements.");
-            still.clone()
-        }
-        Err(problem) => {
-            results.words(format!("Drift is in these displacements: {problem}."));
-            tracks.clone()
-        }
+/// Tracks on the specimen, where there are enough of them to tell how it drifts, and what displacements then are.
+fn on_specimen(tracks: &Tracks) -> (Tracks, String) {
+    match tracks.without_common_motion() {
+        Ok(still) => (still, "The motion that all share is taken out of displacements.".into()),
+        Err(problem) => (tracks.clone(), format!("Drift is in these displacements: {problem}.")),
     }
 }
 
@@ -225,12 +218,16 @@ fn changes(results: &mut Results, found: &Found, material: Material, watched: &W
     let prior = Physics::of(&matter, &states).chain(interval_s)?.select(&names)?;
     let estimation = Estimation::default().with_seed(found.analysis.seed).with_prior(Some(prior));
     let estimate = estimation.of(&sequences, interval_s)?;
-    results.words(format!("{estimate:?}"));
     let caption = format!("Chance of each change of a dopant with its vacancies in {interval_s} s.");
-    results.figure("complexes", &caption, &estimate.figure())?;
+    add_estimate(results, &estimate, "complexes", &caption)?;
     let graph = estimate.chain.graph(&states.select(&names)?, 1e-3);
-    results.figure("pathways", "The pathways between the states.", &graph)?;
-    results.table("complexes", "The same with 95 % credible intervals.", &estimate.table()?)
+    results.figure("pathways", "The pathways between the states.", &graph)
+}
+
+fn add_estimate(results: &mut Results, estimate: &Estimate, name: &str, caption: &str) -> Result<()> {
+    results.words(format!("{estimate:?}"));
+    results.figure(name, caption, &estimate.figure())?;
+    results.table(name, "The same with 95 % credible intervals.", &estimate.table()?)
 }
 
 fn hops(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<()> {
@@ -281,10 +278,7 @@ fn transitions(results: &mut Results, found: &Found, tracks: &Tracks) -> Result<
         }
     }
     let estimate = estimation.of(&sequences, interval_s)?;
-    results.words(format!("{estimate:?}"));
-    let caption = format!("Chance of each change in {interval_s} s, by the tracks.");
-    results.figure("transitions", &caption, &estimate.figure())?;
-    results.table("transitions", "The same with 95 % credible intervals.", &estimate.table()?)
+    add_estimate(results, &estimate, "transitions", &format!("Chance of each change in {interval_s} s, by the tracks."))
 }
 
 fn cell(results: &mut Results, found: &Found) -> Result<()> {

@@ -7,7 +7,7 @@ use tch::Tensor;
 
 /// Detections between these probabilities say how frequent faint defects are: what is surer is no fainter kind, what is less
 /// sure is noise.
-pub(super) const UNSURE: [f64; 2] = [0.05, 0.9];
+const UNSURE: [f64; 2] = [0.05, 0.9];
 /// Detections that are added to those of a frame, so that few do not move it far.
 const AS_BEFORE: f64 = 3.0;
 /// By how much the odds of a frame's detections may differ from the labelled one's.

@@ -39,7 +39,7 @@ pub(super) struct Memory {
     pub held_out: Vec<HeldOut>,
     /// What makes probabilities of the networks' maps.
     pub calibration: Calibration,
-    /// How frequent unsure detections are in frames like the labelled one, of each channel.
+    /// How frequent unsure detections are in the labelled frame, of each channel.
     pub unsure: Vec<Unsure>,
     /// In how many parts a batch is taken, so that it fits the device.
     pub parts: usize,

@@ -234,26 +234,37 @@ pub(super) fn levels(image: &Array2<f32>, period_px: f64) -> (Array2<f32>, f32) 
 /// By what part lattice periods of frames that are learnt from together may differ.
 const MOST_UNLIKE: f64 = 0.15;
 
+/// What a frame is measured in: its standard deviation, and the noise of what is left of it without its lattice, where the
+/// network is shown that.
+pub(super) struct Units {
+    deviation: f32,
+    noise: Option<Array2<f32>>,
+}
+
+impl Units {
+    pub(super) fn of(image: &Array2<f32>, period_px: f64, input: Input, bands: Option<&Bands>) -> Units {
+        let (background, deviation) = levels(image, period_px);
+        let noise = || Backdrop::of(&((image - &background) / deviation), bands, period_px).noise;
+        Units { deviation, noise: (input == Input::FrameAndRemainder).then(noise) }
+    }
+}
+
 /// What the network sees: the slow background taken out, unit variance; and what is left of that without the lattice,
-/// in units of the noise: the frame's own, or that of another. And the lattice, where it was taken out.
+/// in units of the noise: the frame's own units, or those of another. And the lattice, where it was taken out.
 pub(super) fn planes(
     image: &Array2<f32>,
     period_px: f64,
     input: Input,
     bands: Option<&Bands>,
-    noise_of: Option<&Array2<f32>>,
+    units: Option<&Units>,
 ) -> (Vec<Array2<f32>>, Option<Array2<f32>>) {
-    let (background, own) = levels(image, period_px);
-    let other = noise_of.map(|other| levels(other, period_px));
-    let deviation = other.as_ref().map_or(own, |(_, deviation)| *deviation);
-    let flat = (image - &background) / deviation;
+    let (background, deviation) = levels(image, period_px);
+    let flat = (image - &background) / units.map_or(deviation, |units| units.deviation);
     match input {
         Input::Frame => (vec![flat], None),
         Input::FrameAndRemainder => {
-            let flat_of = |(other, (background, deviation))| (other - background) / deviation;
-            let other: Option<Array2<f32>> = noise_of.zip(other).map(flat_of);
-            let noise = other.map(|flat| Backdrop::of(&flat, bands, period_px).noise);
-            let (lattice, rest) = apart(&flat, bands, period_px, noise.as_ref());
+            let noise = units.and_then(|units| units.noise.as_ref());
+            let (lattice, rest) = apart(&flat, bands, period_px, noise);
             (vec![flat, rest], bands.is_some().then_some(lattice))
         }
     }

@@ -169,9 +169,10 @@ impl Chain {
             sketch.shapes.push(Shape::Area { points: head, fill: colour });
             arrows.push(Arrow { from: on(start, aside), to: on(end, aside), width, words: short(p) });
         }
+        let nodes: Vec<(Pair, f64)> = (0..n).map(|i| (place(i), radius)).collect();
         let mut taken = vec![];
         for arrow in &arrows {
-            let at = arrow.label(&arrows, &(0..n).map(|i| (place(i), radius)).collect::<Vec<_>>(), &taken);
+            let at = arrow.label(&arrows, &nodes, &taken);
             taken.push((at, arrow.label_size()));
             let words = arrow.words.clone();
             sketch.shapes.push(Shape::Words { at, words, size: LABEL, colour: BLACK, side: Side::Middle, up: false });

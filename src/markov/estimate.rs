@@ -134,20 +134,28 @@ impl Estimation {
         let mean = Array2::from_shape_fn(alpha.dim(), |(i, j)| alpha[[i, j]] / totals[i]);
         // A prior that counts for one transition cannot exclude what it calls rare: where less than half a transition speaks
         // for or against a move, the end is that of half of one (Jeffreys' prior). Forbidden moves stay forbidden.
-        let end = |p: f64| {
-            Array2::from_shape_fn(alpha.dim(), |(i, j)| {
-                let (a, b) = (alpha[[i, j]], totals[i] - alpha[[i, j]]);
-                match (a <= 0.0, b <= 0.0, p < 0.5) {
-                    (true, _, _) => 0.0,
-                    (_, true, _) => 1.0,
-                    (_, _, true) if a < HALF => 0.0,
-                    (_, _, true) => beta_quantile(p, a, b.max(HALF)),
-                    (_, _, false) if b < HALF => 1.0,
-                    (_, _, false) => beta_quantile(p, a.max(HALF), b),
-                }
-            })
+        let low = |a: f64, b: f64| {
+            if b <= 0.0 && a > 0.0 {
+                1.0
+            } else if a < HALF {
+                0.0
+            } else {
+                beta_quantile(tail, a, b.max(HALF))
+            }
         };
-        (mean, end(tail), end(1.0 - tail))
+        let high = |a: f64, b: f64| {
+            if a <= 0.0 {
+                0.0
+            } else if b < HALF {
+                1.0
+            } else {
+                beta_quantile(1.0 - tail, a.max(HALF), b)
+            }
+        };
+        let ends = |end: &dyn Fn(f64, f64) -> f64| {
+            Array2::from_shape_fn(alpha.dim(), |(i, j)| end(alpha[[i, j]], totals[i] - alpha[[i, j]]))
+        };
+        (mean, ends(&low), ends(&high))
     }
 
     /// Draws what happened in missing frames and the probabilities in turn.

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::movie::{Frame, Movie};
 use crate::progress::{EARLIER, Progress, Reporter};
 use maps::{AT_ONCE_CPU, AT_ONCE_GPU, Engine, Maps};
-use ndarray::{Array2, Array3, Array4, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView2, Axis};
 use objects::{Object, usual};
 use places::{Front, Places};
 use prepare::{Preparation, Prepared};
@@ -216,6 +216,13 @@ struct Decoded {
 /// A map that says more of most places than this part of what a faint detection begins with is none of faint detections.
 const SURE_OF_MOST: f64 = 0.25;
 
+/// One map of a frame.
+struct Channel<'a> {
+    map: ArrayView2<'a, f32>,
+    /// What stands in front of the lattice, where that is known.
+    front: Option<Front<'a>>,
+}
+
 /// Makes defects of maps.
 struct Decoder<'a> {
     decoding: &'a Decoding,
@@ -229,9 +236,10 @@ impl Decoder<'_> {
             period: self.preparation.period,
             basis: self.preparation.reference.as_ref().map(|r| r.basis),
         };
-        let odds = self.odds(frame, maps);
+        let channels = self.channels(frame, maps);
+        let odds = self.odds(frame, &channels);
         let found = self
-            .objects(frame, maps, &odds)
+            .objects(frame, &channels, &odds)
             .into_iter()
             .map(|(channel, object)| {
                 let found = self.found(&remainder, maps, (channel, odds[channel]), &object);
@@ -242,44 +250,49 @@ impl Decoder<'_> {
         Decoded { found, area: frame.area, odds }
     }
 
+    /// Each channel's map, and what stands in front of the lattice with that sign.
+    fn channels<'m>(&self, frame: &'m Prepared, maps: &'m Maps) -> Vec<Channel<'m>> {
+        let all = maps.mean.axis_iter(Axis(0)).enumerate();
+        let count = maps.mean.len_of(Axis(0));
+        let front = |c| frame.planes.get(1).map(|signed| Front::of(signed, (c, count), self.places(frame)));
+        all.map(|(c, map)| Channel { map, front: front(c) }).collect()
+    }
+
     /// By what the odds of this frame's detections are to be multiplied, in each channel: faint defects may be more or less
     /// frequent than in the labelled frame.
-    fn odds(&self, frame: &Prepared, maps: &Maps) -> Vec<f64> {
-        let channels = maps.mean.len_of(Axis(0));
+    fn odds(&self, frame: &Prepared, channels: &[Channel]) -> Vec<f64> {
         let lattice = frame.order.lattice_px();
-        let of = |c: usize| {
+        let of = |(c, channel): (usize, &Channel)| {
             let Some(unsure) = self.preparation.unsure.get(c) else { return 1.0 };
             // A training too short to be sure of most places says nothing of faint ones.
-            if f64::from(usual(maps.mean.index_axis(Axis(0), c))) > SURE_OF_MOST * unsure.from {
+            if f64::from(usual(channel.map)) > SURE_OF_MOST * unsure.from {
                 return 1.0;
             }
-            let seen = self.of_channel(unsure.from, frame, maps, c);
-            unsure.odds(seen.into_iter().map(|(_, o)| o.probability), lattice)
+            let seen = self.standing_out(unsure.from, frame, channel);
+            unsure.odds(seen.into_iter().map(|o| o.probability), lattice)
         };
-        (0..channels).map(of).collect()
+        channels.iter().enumerate().map(of).collect()
     }
 
     /// What stands out of a channel's map by this probability, where the frame is lattice.
-    fn of_channel(&self, threshold: f64, frame: &Prepared, maps: &Maps, c: usize) -> Vec<(usize, Object)> {
+    fn standing_out(&self, threshold: f64, frame: &Prepared, channel: &Channel) -> Vec<Object> {
         let decoding = self.decoding.clone().with_threshold(threshold);
-        let front = frame.planes.get(1);
-        let front = front.map(|signed| Front::of(signed, (c, maps.mean.len_of(Axis(0))), self.places(frame)));
-        let objects = decoding.objects(maps.mean.index_axis(Axis(0), c), front.as_ref(), self.preparation.period);
-        let in_lattice = |o: &Object| frame.order.at(o.y, o.x) == Kind::Lattice;
-        objects.into_iter().filter(in_lattice).map(|o| (c, o)).collect()
+        let mut objects = decoding.objects(channel.map, channel.front.as_ref(), self.preparation.period);
+        objects.retain(|o| frame.order.at(o.y, o.x) == Kind::Lattice);
+        objects
     }
 
     /// The objects of every channel, each once, where the frame is lattice; row by row. Their probabilities have these odds.
-    fn objects(&self, frame: &Prepared, maps: &Maps, odds: &[f64]) -> Vec<(usize, Object)> {
+    fn objects(&self, frame: &Prepared, channels: &[Channel], odds: &[f64]) -> Vec<(usize, Object)> {
         let period = self.preparation.period;
-        let threshold = self.decoding.threshold;
-        let of_channel = |(c, &odds): (usize, &f64)| {
+        let mut all = vec![];
+        for (c, (channel, &odds)) in channels.iter().zip(odds).enumerate() {
             // What has the threshold once its odds are multiplied.
-            let mut objects = self.of_channel(with_odds(threshold, 1.0 / odds), frame, maps, c);
-            objects.iter_mut().for_each(|(_, o)| o.probability = with_odds(f64::from(o.probability), odds) as f32);
-            objects
-        };
-        let all: Vec<(usize, Object)> = odds.iter().enumerate().flat_map(of_channel).collect();
+            for mut object in self.standing_out(with_odds(self.decoding.threshold, 1.0 / odds), frame, channel) {
+                object.probability = with_odds(f64::from(object.probability), odds) as f32;
+                all.push((c, object));
+            }
+        }
         let mut kept = self.decoding.without_duplicates(all, period, |(_, o)| o);
         kept.sort_by(|a, b| a.1.y.total_cmp(&b.1.y).then(a.1.x.total_cmp(&b.1.x)));
         kept

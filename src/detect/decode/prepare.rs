@@ -4,7 +4,7 @@ use super::super::bands::{Bands, WINDOW_PERIODS};
 use super::super::calibration::Unsure;
 use super::super::filter::bin;
 use super::super::order::{Order, Reference};
-use super::super::training::{Input, fits, planes};
+use super::super::training::{Input, Units, fits, planes};
 use crate::defects::Area;
 use crate::error::Result;
 use crate::movie::{Calibration, Frame, Movie};
@@ -24,7 +24,7 @@ pub(super) struct Preparation {
     pub input: Input,
     /// The lattice's waves in frames of the movie's size, where the network is shown what is left without them.
     pub bands: Option<Arc<Bands>>,
-    /// How frequent unsure detections are in frames like the labelled one, of each channel.
+    /// How frequent unsure detections are in the labelled frame, of each channel.
     pub unsure: Vec<Unsure>,
 }
 
@@ -81,19 +81,23 @@ impl Preparation {
         Ok(self.image(raw, frame.index, frame.calibration, None))
     }
 
-    /// From a binned image, in units of its own noise or of another's: in a frame without defects, noise is measured to be less
-    /// by what defects add to it, and stands out the more.
-    pub fn image(
-        &self,
-        raw: Array2<f32>,
-        frame: u32,
-        calibration: Calibration,
-        noise_of: Option<&Array2<f32>>,
-    ) -> Prepared {
+    /// From a binned image, in its own units or another's: in a frame without defects, noise is measured to be less by what
+    /// defects add to it, and stands out the more.
+    pub fn image(&self, raw: Array2<f32>, frame: u32, calibration: Calibration, units: Option<&Units>) -> Prepared {
         let order = self.reference.as_ref().map_or_else(|| Order::none(raw.dim()), |r| r.order(&raw));
         let area = order.area(frame, calibration.to_nm(self.bin as f64));
-        let bands = self.bands.clone().filter(|b| b.size() == raw.dim()).or_else(|| self.bands_of(raw.dim()));
-        let (planes, lattice) = planes(&raw, self.period, self.input, bands.as_deref(), noise_of);
+        let bands = self.bands_for(raw.dim());
+        let (planes, lattice) = planes(&raw, self.period, self.input, bands.as_deref(), units);
         Prepared { planes, lattice, order, area, raw }
+    }
+
+    /// What a binned image is measured in.
+    pub fn units(&self, raw: &Array2<f32>) -> Units {
+        Units::of(raw, self.period, self.input, self.bands_for(raw.dim()).as_deref())
+    }
+
+    /// Those of the movie's size are kept.
+    fn bands_for(&self, size: (usize, usize)) -> Option<Arc<Bands>> {
+        self.bands.clone().filter(|b| b.size() == size).or_else(|| self.bands_of(size))
     }
 }

@@ -104,13 +104,13 @@ pub(super) fn count(
         let taken: Vec<(f32, f32)> = rows.places(index as u32).collect();
         let sites = resampled(&parts, &frame, reference, &taken, &mut rng);
         let rest = without(&parts.rest, &taken, sites.as_ref(), reference.period);
+        let (units, odds) = (decoder.preparation.units(&frame.raw), &gathered.odds[index]);
         let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
         for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
-            let surrogate = decoder.preparation.image(image, index as u32, movie.calibration(), Some(&frame.raw));
-            kinds[kind].push(detections(decoder, &surrogate, engine, &gathered.odds[index])?);
+            let surrogate = decoder.preparation.image(image, index as u32, movie.calibration(), Some(&units));
+            kinds[kind].push(detections(decoder, &surrogate, engine, odds)?);
         }
         if let Some(experiment) = &options.experiment {
-            let odds = &gathered.odds[index];
             kinds[2].push(simulated(decoder, experiment, options.seed + i as u64, engine, odds)?);
         }
     }
@@ -121,7 +121,7 @@ pub(super) fn count(
 /// As many as in a frame whose detections have these odds.
 fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine, odds: &[f64]) -> Result<u32> {
     let maps = engine.maps(&[&frame.planes])?;
-    Ok(maps.iter().map(|m| decoder.objects(frame, m, odds).len() as u32).sum())
+    Ok(maps.iter().map(|m| decoder.objects(frame, &decoder.channels(frame, m), odds).len() as u32).sum())
 }
 
 /// A perfect crystal as the experiment's microscope sees it.

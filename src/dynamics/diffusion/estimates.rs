@@ -288,9 +288,9 @@ impl Tracks {
         let net = Net::new(hopping.lattice_nm)?;
         check("draws", hopping.draws, (1..=1_000_000).contains(&hopping.draws), "from 1 to 1000000")?;
         let paths = self.paths()?;
-        let (mut kinds, mut hops) = (vec![], vec![]);
+        let (mut kinds, mut hops, seed) = (vec![], vec![], seeded("Hopping", hopping.seed));
         for (kind, paths) in by_kind(self, &paths, hopping.by.as_deref())? {
-            let (rates, all) = rates(&kind, &paths, &net, hopping.draws, seeded("Hopping", hopping.seed));
+            let (rates, all) = rates(&kind, &paths, &net, hopping.draws, seed);
             if rates.tracks > 0 {
                 kinds.push(rates);
                 hops.extend(all);

@@ -1,15 +1,20 @@
 """Other programs that learn defects from one frame, as `cargo lab bench detect` runs them.
 
-    python detect_peers.py published|atomai FOLDER MASK SEED MINUTES OUT
+    python detect_peers.py train published|atomai FOLDER MASK SEED MINUTES OUT [STEP_S]
+    python detect_peers.py step published|atomai FOLDER
+    python detect_peers.py decode published|atomai FOLDER WEIGHTS
 
-FOLDER holds `movie.npy` and the masks of frame 0 that `bench_detect frames` writes; MASK is `ours` or `published`. Training
-is stopped every now and then, and the frames that are judged are searched: OUT is a file with one line of JSON for
-each such stop: seconds of training so far, seconds that a frame takes from pixels to positions, and for each of three
-thresholds [frame, y, x, null, probability] of every defect. It ends after MINUTES, or when a file OUT.enough appears.
+`train`: FOLDER holds `movie.npy` and the masks of frame 0 that `bench_detect frames` writes; MASK is `ours` or `published`.
+Training is stopped every now and then, and the frames that are judged are searched: OUT is a file with one line of JSON for
+each such stop: seconds of training so far, and for each of three thresholds [frame, y, x, null, probability] of every
+defect. It ends after MINUTES, or when a file OUT.enough appears. The last weights are left beside OUT.
 
 Its clock is its own processor time divided by the number of cores, and it computes in one thread: what all cores would take
 if none ever waited for another. That is in its favour, and does not count what else the machine has to do, so that one such
-run can go on every core.
+run can go on every core. With STEP_S it takes the GPU where there is one, and its clock is its steps times STEP_S: as many
+steps as the processor would have taken, in less time. `step` measures STEP_S by the other clock, prints a line of JSON.
+
+`decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock on the wall.
 
 `published` is the recipe of the WS2 paper (npj Computational Materials 5, 12, 2019) in PyTorch: the encoder-decoder of 149 k
 weights, focal loss, crops of 256 x 256 that are turned, flipped, zoomed, blurred, and given noise and another contrast, 32 a
@@ -18,9 +23,11 @@ crops of 128 x 128 of the frame.
 """
 
 import json
+import math
 import os
 import pathlib
 import sys
+import tempfile
 import time
 
 import numpy
@@ -29,10 +36,9 @@ from scipy import ndimage
 
 THRESHOLDS = (0.3, 0.5, 0.7)
 CORES = len(os.sched_getaffinity(0))
-
-
-def clock():
-    return time.process_time() / CORES
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+ROUNDS = 3
+"""Of decoding, of which the best counts."""
 
 
 def normalised(frame):
@@ -52,33 +58,35 @@ def defects(probability, threshold):
 
 
 class Report:
-    """A line for each stop; training's clock stands still meanwhile."""
+    """A line for each stop, and the seconds of training, which stand still meanwhile."""
 
-    def __init__(self, movie, judged, out):
-        self.movie, self.judged, self.out = movie, judged, out
-        self.seconds, self.begun = 0.0, clock()
-
-    def stop(self, probabilities):
-        """`probabilities` makes a map of a frame; whether to go on."""
-        self.seconds += clock() - self.begun
-        begun = clock()
-        maps = [(frame, probabilities(self.movie[frame])) for frame in self.judged]
-        found = {}
-        for threshold in THRESHOLDS:
-            found[threshold] = [[frame, y, x, None, p] for frame, of in maps for y, x, p in defects(of, threshold)]
-        took = (clock() - begun) / len(self.judged)
-        with open(self.out, "a") as file:
-            file.write(json.dumps({"seconds": self.seconds, "frame_s": took, "found": found}) + "\n")
-        self.begun = clock()
+    def __init__(self, movie, judged, out, step_s=None):
+        self.movie, self.judged, self.out, self.step_s = movie, judged, out, step_s
+        self.steps, self.before = 0, 0.0
+        self.begun = time.process_time()
 
     def elapsed(self):
-        return self.seconds + clock() - self.begun
+        if self.step_s is not None:
+            return self.steps * self.step_s
+        return self.before + (time.process_time() - self.begun) / CORES
+
+    def stop(self, probabilities):
+        """`probabilities` makes a map of a frame."""
+        seconds = self.before = self.elapsed()
+        found = {threshold: [] for threshold in THRESHOLDS}
+        for frame in self.judged:
+            of = probabilities(self.movie[frame])
+            for threshold in THRESHOLDS:
+                found[threshold] += [[frame, y, x, None, p] for y, x, p in defects(of, threshold)]
+        with open(self.out, "a") as file:
+            file.write(json.dumps({"seconds": seconds, "steps": self.steps, "found": found}) + "\n")
+        self.begun = time.process_time()
 
 
 def published(frame, mask, rng, report, minutes, enough):
     from convert_weights import published as network
 
-    model = network()
+    model = network().to(DEVICE)
     descent = torch.optim.Adam(model.parameters(), lr=1e-3)
     image, mask = normalised(frame), mask.astype("f4")
 
@@ -106,21 +114,23 @@ def published(frame, mask, rng, report, minutes, enough):
     def probabilities(frame):
         model.eval()
         with torch.no_grad():
-            seen = torch.tensor(normalised(frame)[None, None], dtype=torch.float32)
-            return torch.sigmoid(model(seen))[0, 0].numpy()
+            seen = torch.tensor(normalised(frame)[None, None], dtype=torch.float32, device=DEVICE)
+            return torch.sigmoid(model(seen))[0, 0].cpu().numpy()
 
     last = 0.0
     while report.elapsed() < 60 * minutes and not enough.exists():
         model.train()
-        images, targets = zip(*(crop() for _ in range(32)))
+        images, targets = (torch.tensor(numpy.stack(some)[:, None]).to(DEVICE) for some in zip(*(crop() for _ in range(32))))
         descent.zero_grad()
-        value = loss(model(torch.tensor(numpy.stack(images)[:, None])), torch.tensor(numpy.stack(targets)[:, None]))
+        value = loss(model(images), targets)
         value.backward()
         descent.step()
+        report.steps += 1
         if report.elapsed() - last >= 60:
             report.stop(probabilities)
             last = report.elapsed()
     report.stop(probabilities)
+    torch.save(model.state_dict(), enough.with_suffix(".weights"))
 
 
 def atomai(frame, mask, rng, report, minutes, enough):
@@ -144,12 +154,76 @@ def atomai(frame, mask, rng, report, minutes, enough):
         model.fit(images, masks, test_images, test_masks, training_cycles=cycles, batch_size=32, print_loss=10**6,
                   plot_training_history=False, filename=str(enough.with_suffix(".model")),
                   gauss_noise=[0, 30], zoom=2, rotation=True, contrast=[7, 13], blur=[0, 10])
+        report.steps += cycles
         report.stop(probabilities)
         cycles = min(2 * cycles, 200)
 
 
-def main():
-    which, folder, mask, seed, minutes, out = sys.argv[1:]
+PROGRAMS = {"published": published, "atomai": atomai}
+STEPS = {"published": 6, "atomai": 40}
+"""That STEP_S is measured with."""
+
+
+class Counted(Report):
+    """Goes on for some steps and keeps nothing."""
+
+    def __init__(self, most):
+        super().__init__(None, (), None)
+        self.most, self.began = most, 0.0
+
+    def elapsed(self):
+        return math.inf if self.steps >= self.most else 0.0
+
+    def stop(self, _):
+        pass
+
+
+def step(which, folder):
+    """Processor seconds of a step, divided by the number of cores."""
+    torch.set_num_threads(1)
+    frame, mask = numpy.load(folder / "movie.npy")[0].astype("f4"), numpy.load(folder / "ours.npy")[0]
+    times = {}
+    for most in (1, 1 + STEPS[which]):
+        with tempfile.TemporaryDirectory() as scratch:
+            counted, begun = Counted(most), time.process_time()
+            PROGRAMS[which](frame, mask, numpy.random.default_rng(1), counted, 1.0, pathlib.Path(scratch) / "never.enough")
+            times[counted.steps] = time.process_time() - begun
+    (few, short), (many, long) = sorted(times.items())
+    print(json.dumps({"step_s": (long - short) / (many - few) / CORES, "torch": torch.__version__}))
+
+
+def decode(which, folder, weights):
+    """Seconds of a frame: the whole movie, as each program would have it."""
+    movie = numpy.load(folder / "movie.npy").astype("f4")
+    stack = numpy.stack([normalised(frame) for frame in movie])
+    if which == "published":
+        from convert_weights import published as network
+
+        model = network().to(DEVICE).eval()
+        model.load_state_dict(torch.load(weights, map_location=DEVICE))
+
+        def search():
+            with torch.no_grad():
+                maps = torch.sigmoid(model(torch.tensor(stack[:, None]).to(DEVICE)))[:, 0].cpu().numpy()
+            return [defects(of, 0.5) for of in maps]
+    else:
+        import atomai
+
+        model = atomai.models.load_model(str(weights))
+
+        def search():
+            return model.predict(stack, verbose=False)[1]
+
+    search()
+    times = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        search()
+        times.append(time.perf_counter() - begun)
+    print(json.dumps({"frame_s": min(times) / len(movie), "device": DEVICE}))
+
+
+def train(which, folder, mask, seed, minutes, out, step_s=None):
     folder, out = pathlib.Path(folder), pathlib.Path(out)
     movie = numpy.load(folder / "movie.npy")
     mask = numpy.load(folder / f"{mask}.npy")[0]
@@ -157,10 +231,15 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(int(seed))
     numpy.random.seed(int(seed))
-    report = Report(movie, judged, out)
-    program = {"published": published, "atomai": atomai}[which]
-    program(movie[0].astype("f4"), mask, numpy.random.default_rng(int(seed)), report, float(minutes),
-            out.with_suffix(".enough"))
+    report = Report(movie, judged, out, None if step_s is None else float(step_s))
+    PROGRAMS[which](movie[0].astype("f4"), mask, numpy.random.default_rng(int(seed)), report, float(minutes),
+                    out.with_suffix(".enough"))
+
+
+def main():
+    verb, which, folder, *words = sys.argv[1:]
+    folder = pathlib.Path(folder)
+    {"train": train, "step": step, "decode": decode}[verb](which, folder, *words)
 
 
 if __name__ == "__main__":

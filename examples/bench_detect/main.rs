@@ -5,6 +5,9 @@
 //!     bench_detect train CONDITION MOVIE SEED FOUND.json [TRAINING]     options of the training, and `threshold`, as JSON
 //!     bench_detect score CONDITION FOUND.json…                          of movies 0, 1, …
 //!     bench_detect frames CONDITION MOVIE FOLDER                        movie and masks for other programs
+//!     bench_detect step CONDITION [TRAINING]                            seconds of a training step
+//!     bench_detect keep CONDITION DETECTOR                              trains as `train` does, 200 steps, and saves
+//!     bench_detect found CONDITION DETECTOR FOUND.json                  of a saved detector, on the best device
 //!     bench_detect speed                                                decoding 512 x 512 frames
 //!     bench_detect memory FRAMES                                        of a long movie
 //!
@@ -15,6 +18,7 @@ mod conditions;
 mod speed;
 
 use atomotion::detect::{Detection, FrameTruth, ScoredMovie};
+use atomotion::device::describe;
 use atomotion::prelude::*;
 use conditions::{Condition, all, first_frame, limit, recording};
 use serde_json::{Value, json};
@@ -40,12 +44,15 @@ fn answer(words: &[&str]) -> atomotion::Result<Value> {
         ["train", name, movie, seed, to, more @ ..] => {
             train(&condition(name)?, number(movie)?, number(seed)?, Path::new(to), more.first().copied())
         }
+        ["step", name, more @ ..] => step(&condition(name)?, more.first().copied()),
+        ["keep", name, to] => keep(&condition(name)?, to),
+        ["found", name, detector, to] => found(&condition(name)?, detector, Path::new(to)),
         ["score", name, files @ ..] => score(&condition(name)?, files),
         ["frames", name, movie, to] => frames(&condition(name)?, number(movie)?, Path::new(to)),
         ["truth", name, movie] => truth(&condition(name)?, number(movie)?),
         ["speed"] => speed::speed(),
         ["memory", frames] => speed::memory(number(frames)? as usize),
-        _ => Err(Error::Data("list, limit, train, score, frames, speed or memory; see the source".into())),
+        _ => Err(Error::Data("list, limit, train, step, score, frames, speed, memory, …; see the source".into())),
     }
 }
 
@@ -66,14 +73,19 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
     move |source| Error::Io { action: "use", path: path.to_path_buf(), source }
 }
 
-/// Trains on the first frame, finds in all the others.
-fn train(c: &Condition, movie: u64, seed: u64, to: &Path, options: Option<&str>) -> atomotion::Result<Value> {
+/// The training of a condition, with options in JSON; and the threshold that goes with them.
+fn training(c: &Condition, options: Option<&str>) -> atomotion::Result<(Training, f64)> {
+    let wrong = |e: serde_json::Error| Error::Data(format!("options: {e}"));
     let mut training = serde_json::to_value(&c.training).unwrap_or_default();
-    let more: Value =
-        serde_json::from_str(options.unwrap_or("{}")).map_err(|e| Error::Data(format!("options: {e}")))?;
+    let more: Value = serde_json::from_str(options.unwrap_or("{}")).map_err(wrong)?;
     let threshold = more["threshold"].as_f64().unwrap_or(Decoding::default().threshold);
     merge(&mut training, more);
-    let training: Training = serde_json::from_value(training).map_err(|e| Error::Data(format!("options: {e}")))?;
+    Ok((serde_json::from_value(training).map_err(wrong)?, threshold))
+}
+
+/// Trains on the first frame, finds in all the others.
+fn train(c: &Condition, movie: u64, seed: u64, to: &Path, options: Option<&str>) -> atomotion::Result<Value> {
+    let (training, threshold) = training(c, options)?;
     let (recording, first) = (recording(c, movie)?, first_frame(c, movie)?);
     let begun = Instant::now();
     let labels = PeriodicityBreak::default().label(&first)?;
@@ -83,15 +95,58 @@ fn train(c: &Condition, movie: u64, seed: u64, to: &Path, options: Option<&str>)
     let decoding = Decoding::default().with_threshold(threshold);
     let found = detector.find_with(&recording.movie, &decoding, &mut ())?;
     let seconds = begun.elapsed().as_secs_f64();
-    let mut rows = vec![];
-    for frame in c.judged.clone() {
-        let of = Detection::of(&found, frame as u32)?;
-        rows.extend(of.iter().map(|d| json!([frame, d.y_px, d.x_px, d.bright, d.probability])));
-    }
-    std::fs::write(to, Value::from(rows).to_string()).map_err(io(to))?;
+    write(c, &found, to)?;
     let alarms: Vec<Value> =
         found.false_alarms().map_or(vec![], |a| a.kinds.iter().map(|k| json!([k.kind, k.detections])).collect());
-    Ok(json!({ "train_s": trained, "find_s": seconds, "frames": recording.movie.len(), "alarms": alarms }))
+    Ok(json!({
+        "train_s": trained, "find_s": seconds, "frames": recording.movie.len(), "alarms": alarms,
+        "device": describe(best_device()),
+    }))
+}
+
+fn write(c: &Condition, found: &Defects, to: &Path) -> atomotion::Result<()> {
+    let mut rows = vec![];
+    for frame in c.judged.clone() {
+        let of = Detection::of(found, frame as u32)?;
+        rows.extend(of.iter().map(|d| json!([frame, d.y_px, d.x_px, d.bright, d.probability])));
+    }
+    std::fs::write(to, Value::from(rows).to_string()).map_err(io(to))
+}
+
+/// When each step ended.
+struct Ticks(Vec<Instant>);
+
+impl Progress for Ticks {
+    fn update(&mut self, _: usize, _: usize, _: &str) {
+        self.0.push(Instant::now());
+    }
+}
+
+/// Seconds of a step, and of a whole training: the median of a few, which leaves out looks at what is held out.
+fn step(c: &Condition, options: Option<&str>) -> atomotion::Result<Value> {
+    let (training, _) = training(c, options)?;
+    let labels = PeriodicityBreak::default().label(&first_frame(c, 0)?)?;
+    let mut ticks = Ticks(vec![]);
+    let few = training.clone().with_networks(1).with_steps(40);
+    Detector::train_with(&labels, &few, best_device(), &mut ticks)?;
+    let mut took: Vec<f64> = ticks.0.windows(2).map(|t| (t[1] - t[0]).as_secs_f64()).collect();
+    took.sort_by(f64::total_cmp);
+    let step = took[took.len() / 2];
+    Ok(json!({ "step_s": step, "all_s": step * (training.steps * training.networks) as f64 }))
+}
+
+fn keep(c: &Condition, to: &str) -> atomotion::Result<Value> {
+    let labels = PeriodicityBreak::default().label(&first_frame(c, 0)?)?;
+    let detector = Detector::train_with(&labels, &c.training.clone().with_steps(200), best_device(), &mut ())?;
+    detector.save(to)?;
+    Ok(json!({ "device": describe(best_device()) }))
+}
+
+fn found(c: &Condition, detector: &str, to: &Path) -> atomotion::Result<Value> {
+    let recording = recording(c, 0)?;
+    let found = Detector::load(detector)?.find_with(&recording.movie, &Decoding::default(), &mut ())?;
+    write(c, &found, to)?;
+    Ok(json!({ "device": describe(best_device()), "defects": found.len() }))
 }
 
 fn merge(into: &mut Value, more: Value) {

@@ -33,6 +33,7 @@ use prepare::{Preparation, Prepared};
 use rayon::prelude::*;
 use remainder::Remainder;
 use std::sync::mpsc::sync_channel;
+use std::time::Instant;
 
 impl Detector {
     /// Finds the defects of every frame. What noise alone would have given comes along
@@ -93,6 +94,26 @@ impl Detector {
         Ok(self.maps(frame)?.spread)
     }
 
+    /// Seconds that the network takes for a frame of a movie, in batches as [`Detector::find`] makes them, copies to the
+    /// device and back included. The rest of a search is preparation and decoding, on the processor, beside it. Meanwhile
+    /// all frames are held in memory.
+    ///
+    /// # Errors
+    /// As [`Detector::find`].
+    pub fn network_s(&self, movie: &Movie) -> Result<f64> {
+        let preparation = self.preparation().with_reference_of(movie);
+        let prepared = movie.frames().map(|f| preparation.frame(&f?)).collect::<Result<Vec<_>>>()?;
+        let planes: Vec<_> = prepared.iter().map(|p| &p.planes[..]).collect();
+        self.engine(&Decoding::default(), |engine| {
+            engine.maps(&planes[..1])?; // libtorch sets itself up
+            let begun = Instant::now();
+            for some in planes.chunks(Decoding::default().batch) {
+                engine.maps(some)?;
+            }
+            Ok(begun.elapsed().as_secs_f64() / planes.len() as f64)
+        })
+    }
+
     fn maps(&self, frame: &Frame) -> Result<Maps> {
         let mut preparation = self.preparation();
         preparation.learn(frame);
@@ -121,7 +142,8 @@ impl Detector {
     }
 
     /// Three things go on at once: the next frames are read and prepared, the network runs, and the last maps become
-    /// defects. No more frames are in memory than four times what the network takes.
+    /// defects. No more frames are in memory than four times what the network takes or, where that is more, twice what
+    /// there are cores.
     fn walk(
         &self,
         movie: &Movie,
@@ -133,7 +155,7 @@ impl Detector {
         let size = (movie.height() / self.memory.bin.max(1), movie.width() / self.memory.bin.max(1));
         let at_once = |engine: &Engine| decoder.decoding.batch.min(engine.frames_at_once(size));
         std::thread::scope(|scope| {
-            let ahead = at_once(engine);
+            let ahead = at_once(engine).max(rayon::current_num_threads());
             let (give, take) = sync_channel::<Result<Prepared>>(ahead);
             scope.spawn(move || {
                 let prepared = |index| movie.frame(index).and_then(|f| decoder.preparation.frame(&f));

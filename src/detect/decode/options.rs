@@ -48,7 +48,7 @@ impl Default for Decoding {
             saddle: 0.9,
             refine: false,
             patch_px: 32,
-            batch: 4,
+            batch: 16,
             most_px: None,
             surrogates: Surrogates::default(),
         }

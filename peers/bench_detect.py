@@ -5,6 +5,7 @@ versions that it depends on, so that a run that was stopped goes on where it was
 once.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ BEGIN, END = "<!-- written by `cargo lab bench detect --write` -->", "<!-- end o
 GROUPS = ("dark on a W site", "dark on an S site", "bright")
 PEERS = {"published": "published recipe", "atomai": "AtomAI Segmentor"}
 PEER_MOVIES = ("peers-clean", "peers-middle", "peers-recorded")
-LENGTHS = (50, 100, 200, 400)
+LENGTHS = (100, 200, 400, 800)
 """Steps of our trainings beside the peers."""
 CHOICES = {
     "default": {},
@@ -138,12 +139,13 @@ class Bench:
         for name, options in CHOICES.items():
             row = [name]
             for condition in ("clean", "counts-17"):
-                score, runs = self.scored(condition, CHOICE_MOVIES, options)
+                score, _ = self.scored(condition, CHOICE_MOVIES, options)
                 row += [f"{group['f1'][0]:.2f}" for group in score["groups"]]
-                row.append(f"{statistics.median(r['train_s'] for r in runs):.0f}")
+            step, _ = self.kept("step", [self.ours, options], lambda _, o=options: self.example("step", "clean", json.dumps(o)))
+            row.append(f"{step['all_s']:.0f}")
             rows.append(row)
-        head = [f"{g}, {c}" for c in ("clean", "17 counts") for g in ("W", "S", "bright", "s")]
-        return report.table(["choice", *head], rows)
+        head = [f"{g}, {c}" for c in ("clean", "17 counts") for g in ("W", "S", "bright")]
+        return report.table(["choice", *head, "training, s"], rows)
 
     def frames(self, condition):
         """What a peer reads: the movie and the masks."""
@@ -155,6 +157,8 @@ class Bench:
 
     def all_peers(self):
         """One run on every core, first seeds first: nothing that is shown is of one program only."""
+        for which in PEERS:
+            self.step_s(which)
         seeds = range(1, self.plan["seeds"] + 1)
         runs = [(w, c, m, s) for s in seeds for c in PEER_MOVIES for m in ("ours", "published") for w in PEERS]
         for condition in PEER_MOVIES:
@@ -163,24 +167,49 @@ class Bench:
             for _ in pool.map(lambda run: self.peer(*run), runs):
                 pass
 
+    def peers(self, *words):
+        """Starts peers/detect_peers.py."""
+        return subprocess.Popen([self.plan["python"], self.clone / "peers/detect_peers.py", *map(str, words)],
+                                text=True, stdout=subprocess.PIPE)
+
+    def told(self, *words):
+        """The last line that it prints."""
+        program = self.peers(*words)
+        said, _ = program.communicate()
+        if program.returncode != 0:
+            raise SystemExit(f"detect_peers.py {' '.join(map(str, words))} has failed")
+        return json.loads(said.strip().splitlines()[-1])
+
+    @functools.cached_property
+    def gpu(self):
+        return self.told("device")["device"] != "cpu"
+
+    @functools.cached_property
+    def versions(self):
+        return [self.plan["peer_versions"], fingerprint(self.clone, ("peers/detect_peers.py",))]
+
+    def step_s(self, which):
+        """Seconds of a step on this machine's cores, however many of them there are on a GPU."""
+        folder = self.frames("peers-clean").parent
+        return self.kept(f"step-{which}", [self.versions, which], lambda _: self.told("step", which, folder))[0]["step_s"]
+
     def peer(self, which, condition, mask, seed):
         about = self.frames(condition)
         folder = about.parent
-        versions = [self.plan["peer_versions"], fingerprint(self.clone, ("peers/detect_peers.py",))]
-        depends = [versions, which, condition, mask, seed, self.plan["minutes"], json.loads(about.read_text())]
+        depends = [self.versions, which, condition, mask, seed, self.plan["minutes"], json.loads(about.read_text())]
 
         def run(found):
             return self.watch(which, condition, mask, seed, folder, found)
 
-        return self.kept(f"{which}-{condition}-{mask}-{seed}", depends, run)[0]
+        return self.kept(f"{which}-{condition}-{mask}-{seed}", depends, run)
 
     def watch(self, which, condition, mask, seed, folder, out):
         """Runs a peer, scores every stop, and ends it when F1 has not gained 0.01 in 5 minutes of training."""
         out.unlink(missing_ok=True)
         enough = out.with_suffix(".enough")
         enough.unlink(missing_ok=True)
-        words = [which, folder, mask, seed, self.plan["minutes"], out]
-        program = subprocess.Popen([self.plan["python"], self.clone / "peers/detect_peers.py", *map(str, words)])
+        step_s = [self.step_s(which)] if self.gpu else []
+        program = self.peers("train", which, folder, mask, seed, self.plan["minutes"], out, *step_s)
         curve = []
         try:
             while True:
@@ -208,7 +237,7 @@ class Bench:
             score = self.example("score", condition, file)
             if best is None or score["all"] > best["all"]:
                 best = {"all": score["all"], "groups": [g["f1"][0] for g in score["groups"]], "threshold": threshold}
-        return {"seconds": line["seconds"], "frame_s": line["frame_s"], **best}
+        return {"seconds": line["seconds"], "steps": line["steps"], "device": line["device"], **best}
 
     def beside_peers(self):
         if self.plan["python"] is None:
@@ -221,10 +250,10 @@ class Bench:
             curves += curve_lines(condition, "ours", ours)
             for which, title in PEERS.items():
                 for mask in ("ours", "published"):
-                    theirs = [self.peer(which, condition, mask, seed) for seed in range(1, self.plan["seeds"] + 1)]
+                    theirs = [self.peer(which, condition, mask, seed)[0] for seed in range(1, self.plan["seeds"] + 1)]
                     rows.append(self.row(condition, title, mask, theirs))
                     curves += curve_lines(condition, f"{title}, {mask} labels", theirs)
-        head = ["movie", "program", "labels", "F1 of all", *GROUPS, "limits", "training, s", "a frame, s"]
+        head = ["movie", "program", "labels", "F1 of all", *GROUPS, "limits", "training, s"]
         return report.table(head, rows) + "\n\nF1 against seconds of training, one line a seed:\n\n" + "\n".join(curves)
 
     def curve_of_ours(self, condition, seed):
@@ -233,8 +262,7 @@ class Bench:
             run, found = self.trained(condition, 0, seed, {"steps": steps})
             depends = [self.ours, condition, seed, steps]
             score, _ = self.kept(f"score-{condition}-{seed}-{steps}", depends, lambda _, f=found: self.example("score", condition, f))
-            curve.append({"seconds": run["train_s"], "frame_s": run["find_s"] / run["frames"], "all": score["all"],
-                          "groups": [g["f1"][0] for g in score["groups"]]})
+            curve.append({"seconds": run["train_s"], "all": score["all"], "groups": [g["f1"][0] for g in score["groups"]]})
         return curve
 
     def row(self, condition, program, labels, curves):
@@ -243,7 +271,7 @@ class Bench:
         groups = [statistics.mean(stop["groups"][g] for stop in last) for g in range(3)]
         return [self.conditions[condition]["about"], program, labels, interval(every), *(f"{g:.2f}" for g in groups),
                 " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
-                f"{statistics.mean(s['seconds'] for s in last):.0f}", f"{statistics.mean(s['frame_s'] for s in last):.3f}"]
+                f"{statistics.mean(s['seconds'] for s in last):.0f}"]
 
     def speed(self):
         ours, _ = self.kept("speed", [self.ours], lambda _: self.example("speed"))
@@ -252,12 +280,27 @@ class Bench:
             f"- Frames of 512 x 512: {1 / ours['find_s']:.1f} frames/s from pixels to a table of defects with patches and areas "
             f"({1e3 * ours['find_s']:.0f} ms; the network alone {1e3 * ours['network_s']:.0f} ms; with fitted centres "
             f"{1e3 * ours['refined_s']:.0f} ms). One frame at a time, as from a microscope: {1e3 * ours['latency_s']:.0f} ms.",
+            *self.speed_of_peers(ours["find_s"]),
             f"- A movie of {memory['frames']} frames: {memory['frames'] / memory['seconds']:.1f} frames/s, "
             f"{memory['defects']} defects, whose patches are {memory['patches_mb']} MB; peak memory {memory['peak_mb']} MB, "
             f"of which {memory['before_mb']} MB before (the library, and a training).",
         ])
 
+    def speed_of_peers(self, ours_s):
+        """From pixels to positions, with the networks that the first seed has trained on clean frames with our labels."""
+        if self.plan["python"] is None:
+            return
+        folder = self.frames("peers-clean").parent
+        for which, title in PEERS.items():
+            _, found = self.peer(which, "peers-clean", "ours", 1)
+            weights = found.with_suffix(WEIGHTS[which])
+            decoded, _ = self.kept(f"decode-{which}", [self.versions], lambda _, w=which, f=weights: self.told("decode", w, folder, f))
+            frame_s = decoded["frame_s"]
+            yield (f"- The same frames by {title}: {1 / frame_s:.1f} frames/s ({1e3 * frame_s:.0f} ms from pixels to positions); "
+                   f"ours is **{frame_s / ours_s:.1f}** times as fast.")
 
+
+WEIGHTS = {"published": ".weights", "atomai": ".model_metadict_final.tar"}
 SPECIES = ("Mo_W", "V_W", "V_S", "V_2S", "W_ad", "W_2S")
 
 

@@ -3,6 +3,7 @@
     python detect_peers.py train published|atomai FOLDER MASK SEED MINUTES OUT [STEP_S]
     python detect_peers.py step published|atomai FOLDER
     python detect_peers.py decode published|atomai FOLDER WEIGHTS
+    python detect_peers.py device
 
 `train`: FOLDER holds `movie.npy` and the masks of frame 0 that `bench_detect frames` writes; MASK is `ours` or `published`.
 Training is stopped every now and then, and the frames that are judged are searched: OUT is a file with one line of JSON for
@@ -14,7 +15,7 @@ if none ever waited for another. That is in its favour, and does not count what 
 run can go on every core. With STEP_S it takes the GPU where there is one, and its clock is its steps times STEP_S: as many
 steps as the processor would have taken, in less time. `step` measures STEP_S by the other clock, prints a line of JSON.
 
-`decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock on the wall.
+`device` says what trains; `decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock on the wall.
 
 `published` is the recipe of the WS2 paper (npj Computational Materials 5, 12, 2019) in PyTorch: the encoder-decoder of 149 k
 weights, focal loss, crops of 256 x 256 that are turned, flipped, zoomed, blurred, and given noise and another contrast, 32 a
@@ -79,7 +80,7 @@ class Report:
             for threshold in THRESHOLDS:
                 found[threshold] += [[frame, y, x, None, p] for y, x, p in defects(of, threshold)]
         with open(self.out, "a") as file:
-            file.write(json.dumps({"seconds": seconds, "steps": self.steps, "found": found}) + "\n")
+            file.write(json.dumps({"seconds": seconds, "steps": self.steps, "device": DEVICE, "found": found}) + "\n")
         self.begun = time.process_time()
 
 
@@ -237,6 +238,8 @@ def train(which, folder, mask, seed, minutes, out, step_s=None):
 
 
 def main():
+    if sys.argv[1:] == ["device"]:
+        return print(json.dumps({"device": DEVICE}))
     verb, which, folder, *words = sys.argv[1:]
     folder = pathlib.Path(folder)
     {"train": train, "step": step, "decode": decode}[verb](which, folder, *words)

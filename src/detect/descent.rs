@@ -65,9 +65,8 @@ impl Descent {
         let part = |all: &Array4<f32>| tensor(all.slice(s![crops.clone(), .., .., ..]), device);
         let image = images(batch.image.slice(s![crops.clone(), .., .., ..]), device)?;
         let (target, weight) = (part(&batch.target)?, part(&batch.weight)?);
-        let mixed = training.mixed_precision && device.is_cuda();
-        let logits = tch::autocast(mixed, || self.member.model.forward(&image, true))?;
-        training.loss.of(&logits.f_to_kind(tch::Kind::Float)?, &target, &weight, &training.shares())
+        let logits = self.member.model.forward(&image, true)?;
+        training.loss.of(&logits, &target, &weight, &training.shares())
     }
 
     #[cfg(test)]

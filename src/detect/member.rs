@@ -16,18 +16,21 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// With new weights, which depend on the seed alone.
+    /// With new weights, which depend on the seed alone: they are drawn on the CPU, whatever the device.
     pub(super) fn new(training: &Training, seed: u64, device: Device) -> Member {
         // libtorch has one generator for all threads.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         tch::manual_seed(seed as i64);
-        let vs = nn::VarStore::new(device);
+        let mut vs = nn::VarStore::new(Device::Cpu);
         let model = training.architecture.build(
             &vs.root(),
             training.input.planes() as i64,
             training.output.channels().len() as i64,
         );
+        if device != Device::Cpu {
+            vs.set_device(device);
+        }
         Member { vs, model }
     }
 

@@ -43,10 +43,9 @@ impl Detector {
     fn said(&self, stack: &Array4<f32>) -> Result<Said> {
         debug_assert!(stack.shape()[2].is_multiple_of(STRIDE) && stack.shape()[3].is_multiple_of(STRIDE));
         let image = images(stack.view(), self.device())?;
-        let mixed = self.memory.training.mixed_precision && self.device().is_cuda();
         let map = |member: &super::member::Member| -> Result<Tensor> {
-            let logits = tch::autocast(mixed, || tch::no_grad(|| member.model.forward(&image, false)))?;
-            Ok(logits.f_to_kind(Kind::Float)?.f_sigmoid()?)
+            let logits = tch::no_grad(|| member.model.forward(&image, false))?;
+            Ok(logits.f_sigmoid()?)
         };
         let maps = self.members.iter().map(map).collect::<Result<Vec<_>>>()?;
         if let [one] = &maps[..] {

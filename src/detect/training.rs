@@ -8,7 +8,8 @@ use super::labels::Labels;
 use super::loss::{Loss, Shares};
 use super::network::{Architecture, FIELD};
 use crate::error::{Error, Result, check, setters};
-use ndarray::{Array2, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView4, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tch::{Device, Tensor};
@@ -114,8 +115,6 @@ pub struct Training {
     pub held_out: f64,
     /// A network's training ends when so many of these measurements in a row bring no lower loss; 0 takes all steps.
     pub patience: usize,
-    /// Half precision where it is safe, on a GPU alone: on a CPU single precision is faster.
-    pub mixed_precision: bool,
     /// How crops are varied, and what is planted in them.
     pub augment: Augment,
     /// Seed of the weights and of every crop.
@@ -143,7 +142,6 @@ impl Default for Training {
             networks: 1,
             held_out: 0.0,
             patience: 0,
-            mixed_precision: true,
             augment: Augment::default(),
             seed: 1,
             checkpoint: None,
@@ -167,7 +165,6 @@ impl Training {
         networks: usize => with_networks,
         held_out: f64 => with_held_out,
         patience: usize => with_patience,
-        mixed_precision: bool => with_mixed_precision,
         augment: Augment => with_augment,
         seed: u64 => with_seed,
     }
@@ -273,7 +270,11 @@ pub(super) fn planes(
 /// Images (batch, planes, height, width) as a tensor whose planes lie side by side in memory: convolutions of few channels
 /// are a third faster that way.
 pub(super) fn images(stack: ArrayView4<f32>, device: Device) -> Result<Tensor> {
-    Ok(tensor(stack.permuted_axes([0, 2, 3, 1]), device)?.f_permute([0, 3, 1, 2])?)
+    let (n, planes, h, w) = stack.dim();
+    let mut last = Array4::zeros((n, h, w, planes));
+    let (to, from) = (last.axis_iter_mut(Axis(0)), stack.permuted_axes([0, 2, 3, 1]));
+    to.into_par_iter().zip(from.axis_iter(Axis(0))).for_each(|(mut to, from)| to.assign(&from));
+    Ok(tensor(last.view(), device)?.f_permute([0, 3, 1, 2])?)
 }
 
 /// (batch, channels, height, width) as a tensor.

@@ -4,6 +4,7 @@ use super::super::augment::mirror;
 use super::super::predict::Prediction;
 use crate::error::{Error, Result};
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+use rayon::prelude::*;
 
 /// Most pixels that go through the network at once on a CPU: half a second's work, so that the user can stop it.
 pub(super) const AT_ONCE_CPU: usize = 1 << 20;
@@ -77,8 +78,14 @@ impl Engine<'_> {
         };
         let (h, w) = first.dim();
         let padded = (h.next_multiple_of(self.stride), w.next_multiple_of(self.stride));
-        let stack = Array4::from_shape_fn((images.len(), images[0].len(), padded.0, padded.1), |(i, plane, y, x)| {
-            images[i][plane][[mirror(y as i64, h), mirror(x as i64, w)]]
+        let mut stack = Array4::zeros((images.len(), images[0].len(), padded.0, padded.1));
+        stack.axis_iter_mut(Axis(0)).into_par_iter().zip(images).for_each(|(mut to, planes)| {
+            for (mut to, plane) in to.axis_iter_mut(Axis(0)).zip(planes.iter()) {
+                to.slice_mut(s![..h, ..w]).assign(plane);
+                for (y, x) in beyond((h, w), padded) {
+                    to[[y, x]] = plane[[mirror(y as i64, h), mirror(x as i64, w)]];
+                }
+            }
         });
         let prediction = if images.len() == 1 && padded.0 * padded.1 > self.most_px {
             self.tiled(&stack)?
@@ -87,7 +94,7 @@ impl Engine<'_> {
         };
         let of = |maps: &Array4<f32>, i: usize| maps.index_axis(Axis(0), i).slice(s![.., ..h, ..w]).to_owned();
         let one = |i| Maps { mean: of(&prediction.mean, i), spread: prediction.spread.as_ref().map(|s| of(s, i)) };
-        Ok((0..images.len()).map(one).collect())
+        Ok((0..images.len()).into_par_iter().map(one).collect())
     }
 
     /// Pixels beyond what is kept of a tile that can change what is kept: half of what the network sees.
@@ -132,6 +139,11 @@ impl Engine<'_> {
             })
             .collect()
     }
+}
+
+/// The pixels of the larger of two sizes that the smaller does not have.
+fn beyond((h, w): (usize, usize), padded: (usize, usize)) -> impl Iterator<Item = (usize, usize)> {
+    (0..padded.0).flat_map(move |y| (if y < h { w } else { 0 }..padded.1).map(move |x| (y, x)))
 }
 
 impl Prediction {

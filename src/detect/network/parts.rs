@@ -1,8 +1,7 @@
 //! What networks are put together from. Every step that libtorch may refuse says so instead of ending the process.
 
 use crate::error::Result;
-use tch::Tensor;
-use tch::nn;
+use tch::{Device, Tensor, nn};
 
 /// What is added to a variance before its root is taken.
 const EPSILON: f64 = 1e-5;
@@ -130,14 +129,42 @@ pub(super) fn halved(x: &Tensor) -> Result<Tensor> {
 
 /// Twice the resolution, linearly between pixels.
 pub(super) fn doubled(x: &Tensor) -> Result<Tensor> {
+    if x.device() != Device::Cpu {
+        return doubled_along(&doubled_along(x, 2)?, 3);
+    }
     let (_, _, h, w) = x.size4()?;
     Ok(x.f_upsample_bilinear2d([2 * h, 2 * w], false, None, None)?)
+}
+
+/// The same along one axis, 2 or 3, by sums: on a GPU libtorch's own adds up its gradient in another order every time.
+fn doubled_along(x: &Tensor, axis: i64) -> Result<Tensor> {
+    let (_, _, h, w) = x.size4()?;
+    let n = if axis == 2 { h } else { w };
+    let (first, last) = (x.f_narrow(axis, 0, 1)?, x.f_narrow(axis, n - 1, 1)?);
+    let before = Tensor::f_cat(&[&first, &x.f_narrow(axis, 0, n - 1)?], axis)?;
+    let after = Tensor::f_cat(&[&x.f_narrow(axis, 1, n - 1)?, &last], axis)?;
+    let near = x.f_mul_scalar(0.75)?;
+    let pairs = Tensor::f_stack(
+        &[near.f_add(&before.f_mul_scalar(0.25)?)?, near.f_add(&after.f_mul_scalar(0.25)?)?],
+        axis + 1,
+    )?;
+    Ok(pairs.f_flatten(axis, axis + 1)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Kind;
+
+    /// Pixels between pixels, by sums and by libtorch's own, to single precision.
+    #[test]
+    fn doubling_by_sums_is_linear_interpolation() {
+        let x = Tensor::randn([2, 3, 5, 7], (Kind::Float, Device::Cpu));
+        let sums = doubled_along(&doubled_along(&x, 2).unwrap(), 3).unwrap();
+        assert_eq!(sums.size(), [2, 3, 10, 14]);
+        let off = (sums - doubled(&x).unwrap()).abs().max().double_value(&[]);
+        assert!(off < 1e-6, "{off}");
+    }
 
     /// With statistics and weights that are anything, a convolution with its normalisation folded in gives what the two give one after
     /// the other (single precision, values of about one).

@@ -128,7 +128,9 @@ fn step(c: &Condition, options: Option<&str>) -> atomotion::Result<Value> {
     let labels = PeriodicityBreak::default().label(&first_frame(c, 0)?)?;
     let mut ticks = Ticks(vec![]);
     let few = training.clone().with_networks(1).with_steps(40);
-    Detector::train_with(&labels, &few, best_device(), &mut ticks)?;
+    let mut trainer = Detector::trainer(&labels, &few)?;
+    trainer.run_with(&mut ticks)?;
+    eprintln!("{trainer:?}"); // what a step takes, and the next batch beside it
     let mut took: Vec<f64> = ticks.0.windows(2).map(|t| (t[1] - t[0]).as_secs_f64()).collect();
     took.sort_by(f64::total_cmp);
     let step = took[took.len() / 2];

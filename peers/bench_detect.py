@@ -2,9 +2,10 @@
 
 Started by it, with a plan of what to run (JSON). Every result is kept in the plan's folder under the options, seed, and
 versions that it depends on, so that a run that was stopped goes on where it was, and one that has all prints the tables at
-once.
+once. Where the plan says `within` how many minutes, nothing new is begun after them: the tables tell what is missing.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -46,9 +47,15 @@ CHOICES = {
 CHOICE_MOVIES = 2
 
 
+class Later(Exception):
+    """What is not kept would have been begun after the plan's time."""
+
+
 class Bench:
     def __init__(self, plan):
         self.plan = plan
+        within = plan.get("within")
+        self.deadline = float("inf") if within is None else time.time() + 60 * within
         self.folder, self.clone = Path(plan["folder"]), Path(plan["clone"])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ours = fingerprint(self.clone, ("src/detect", "src/simulate", "src/defects", "examples/bench_detect"))
@@ -88,6 +95,8 @@ class Bench:
         mark = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
         path = self.folder / f"{name}-{mark}.json"
         if not path.exists():
+            if time.time() > self.deadline:
+                raise Later
             say(f"{time.strftime('%H:%M')}  {name}")
             result = make(path.with_suffix(".found"))
             partial = path.with_suffix(".partial")
@@ -106,46 +115,60 @@ class Bench:
         score, _ = self.kept(f"score-{condition}", depends, lambda _: self.example("score", condition, *(f for _, f in runs)))
         return score, [run for run, _ in runs]
 
+    @staticmethod
+    def table(head, items, row):
+        """A table of the rows of items, and which of them are missing."""
+        rows, missing = [], []
+        for item in items:
+            try:
+                rows.append(row(item))
+            except Later:
+                missing.append(str(item))
+        told = [f"Not yet measured: {', '.join(missing)}."] if missing else []
+        return "\n\n".join([report.table(head, rows), *told])
+
     def limit(self, condition):
         return self.kept(f"limit-{condition}", [self.ours, condition], lambda _: self.example("limit", condition))[0]
 
     # ---- tables
 
+    def ours_alone(self):
+        return [name for name in self.conditions if not name.startswith("peers")]
+
     def against_the_limit(self):
-        rows = []
-        for name in [n for n in self.conditions if not n.startswith("peers")]:
+        def row(name):
             condition = self.conditions[name]
             score, runs = self.scored(name, self.plan["movies"] or condition["movies"], {})
             row = [condition["about"]]
             for group, limit in zip(score["groups"], self.limit(name)):
                 f1, low, high = group["f1"]
                 row.append(f"{f1:.2f} ({low:.2f}–{high:.2f}) / {limit:.2f} = {f1 / max(limit, 1e-9):.2f}; {group['hits'] + group['missed']}")
-            row += [f"{statistics.median(r['train_s'] for r in runs):.0f}", f"{score['reliability']:.2f}", alarms(runs, score)]
-            rows.append(row)
-        return report.table(["movies", *GROUPS, "training, s", "calibration error", "false a frame: announced / seen"], rows)
+            return row + [f"{statistics.median(r['train_s'] for r in runs):.0f}", f"{score['reliability']:.2f}", alarms(runs, score)]
+
+        head = ["movies", *GROUPS, "training, s", "calibration error", "false a frame: announced / seen"]
+        return self.table(head, self.ours_alone(), row)
 
     def by_species(self):
-        rows = []
-        for name in [n for n in self.conditions if not n.startswith("peers")]:
+        def row(name):
             score, _ = self.scored(name, self.plan["movies"] or self.conditions[name]["movies"], {})
             found = {s: (n, r) for group in score["groups"] for s, n, r in group["species"]}
             hits, all_ = score["beside_dopants"]
             row = [name] + [f"{found[s][1]:.2f} ({found[s][0]})" if s in found else "—" for s in SPECIES]
-            rows.append(row + [f"{hits / max(all_, 1):.2f} ({all_})"])
-        return report.table(["movies", *SPECIES, "V_S or V_2S beside Mo"], rows)
+            return row + [f"{hits / max(all_, 1):.2f} ({all_})"]
+
+        return self.table(["movies", *SPECIES, "V_S or V_2S beside Mo"], self.ours_alone(), row)
 
     def choices(self):
-        rows = []
-        for name, options in CHOICES.items():
-            row = [name]
+        def row(name):
+            options, row = CHOICES[name], [name]
             for condition in ("clean", "counts-17"):
                 score, _ = self.scored(condition, CHOICE_MOVIES, options)
                 row += [f"{group['f1'][0]:.2f}" for group in score["groups"]]
-            step, _ = self.kept("step", [self.ours, options], lambda _, o=options: self.example("step", "clean", json.dumps(o)))
-            row.append(f"{step['all_s']:.0f}")
-            rows.append(row)
+            step, _ = self.kept("step", [self.ours, options], lambda _: self.example("step", "clean", json.dumps(options)))
+            return row + [f"{step['all_s']:.0f}"]
+
         head = [f"{g}, {c}" for c in ("clean", "17 counts") for g in ("W", "S", "bright")]
-        return report.table(["choice", *head, "training, s"], rows)
+        return self.table(["choice", *head, "training, s"], CHOICES, row)
 
     def frames(self, condition):
         """What a peer reads: the movie and the masks."""
@@ -156,16 +179,17 @@ class Bench:
         return about
 
     def all_peers(self):
-        """One run on every core, first seeds first: nothing that is shown is of one program only."""
+        """One run on every core; with our labels first, first seeds first: nothing that is shown is of one program only."""
         for which in PEERS:
             self.step_s(which)
         seeds = range(1, self.plan["seeds"] + 1)
-        runs = [(w, c, m, s) for s in seeds for c in PEER_MOVIES for m in ("ours", "published") for w in PEERS]
+        runs = [(w, c, m, s) for m in ("ours", "published") for s in seeds for c in PEER_MOVIES for w in PEERS]
         for condition in PEER_MOVIES:
             self.frames(condition)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            for _ in pool.map(lambda run: self.peer(*run), runs):
-                pass
+            for run in [pool.submit(self.peer, *run) for run in runs]:
+                with contextlib.suppress(Later):
+                    run.result()
 
     def peers(self, *words):
         """Starts peers/detect_peers.py."""
@@ -243,18 +267,29 @@ class Bench:
         if self.plan["python"] is None:
             return "Left out (`--without peers`)."
         self.all_peers()
-        rows, curves = [], []
-        for condition in PEER_MOVIES:
-            ours = [self.curve_of_ours(condition, seed) for seed in range(1, self.plan["seeds"] + 1)]
-            rows.append(self.row(condition, "ours", "ours", ours))
-            curves += curve_lines(condition, "ours", ours)
-            for which, title in PEERS.items():
-                for mask in ("ours", "published"):
-                    theirs = [self.peer(which, condition, mask, seed)[0] for seed in range(1, self.plan["seeds"] + 1)]
-                    rows.append(self.row(condition, title, mask, theirs))
-                    curves += curve_lines(condition, f"{title}, {mask} labels", theirs)
-        head = ["movie", "program", "labels", "F1 of all", *GROUPS, "limits", "training, s"]
-        return report.table(head, rows) + "\n\nF1 against seconds of training, one line a seed:\n\n" + "\n".join(curves)
+        lines = []
+        seeds = range(1, self.plan["seeds"] + 1)
+
+        def curves(condition, which, labels):
+            found = []
+            for seed in seeds:
+                with contextlib.suppress(Later):
+                    found.append(self.curve_of_ours(condition, seed) if which is None else self.peer(which, condition, labels, seed)[0])
+            return found
+
+        def row(item):
+            condition, which, labels = item
+            ours, these = curves(condition, None, "ours"), curves(condition, which, labels)
+            if not these:
+                raise Later
+            title = PEERS.get(which, "ours")
+            lines.extend(curve_lines(condition, f"{title}, {labels} labels", these))
+            return self.row(condition, title, labels, these, "" if which is None else verdict(ours, these))
+
+        items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in ((None, "ours"), *((w, m) for w in PEERS for m in ("ours", "published")))]
+        head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", *GROUPS, "limits", "training, s"]
+        table = self.table(head, items, row)
+        return "\n\n".join([table, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
 
     def curve_of_ours(self, condition, seed):
         curve = []
@@ -265,17 +300,19 @@ class Bench:
             curve.append({"seconds": run["train_s"], "all": score["all"], "groups": [g["f1"][0] for g in score["groups"]]})
         return curve
 
-    def row(self, condition, program, labels, curves):
-        last = [max(curve, key=lambda stop: stop["all"]) for curve in curves] if program != "ours" else [c[-1] for c in curves]
-        every = [stop["all"] for stop in last]
+    def row(self, condition, program, labels, curves, against):
+        last = [best(curve) for curve in curves]
         groups = [statistics.mean(stop["groups"][g] for stop in last) for g in range(3)]
-        return [self.conditions[condition]["about"], program, labels, interval(every), *(f"{g:.2f}" for g in groups),
-                " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
+        return [self.conditions[condition]["about"], program, labels, len(curves), interval([s["all"] for s in last]), against,
+                *(f"{g:.2f}" for g in groups), " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
                 f"{statistics.mean(s['seconds'] for s in last):.0f}"]
 
     def speed(self):
-        ours, _ = self.kept("speed", [self.ours], lambda _: self.example("speed"))
-        memory, _ = self.kept("memory", [self.ours], lambda _: self.example("memory", 2000))
+        try:
+            ours, _ = self.kept("speed", [self.ours], lambda _: self.example("speed"))
+            memory, _ = self.kept("memory", [self.ours], lambda _: self.example("memory", 2000))
+        except Later:
+            return "Not yet measured."
         return "\n".join([
             f"- Frames of 512 x 512: {1 / ours['find_s']:.1f} frames/s from pixels to a table of defects with patches and areas "
             f"({1e3 * ours['find_s']:.0f} ms; the network alone {1e3 * ours['network_s']:.0f} ms; with fitted centres "
@@ -292,9 +329,13 @@ class Bench:
             return
         folder = self.frames("peers-clean").parent
         for which, title in PEERS.items():
-            _, found = self.peer(which, "peers-clean", "ours", 1)
-            weights = found.with_suffix(WEIGHTS[which])
-            decoded, _ = self.kept(f"decode-{which}", [self.versions], lambda _, w=which, f=weights: self.told("decode", w, folder, f))
+            try:
+                _, found = self.peer(which, "peers-clean", "ours", 1)
+                weights = found.with_suffix(WEIGHTS[which])
+                decoded, _ = self.kept(f"decode-{which}", [self.versions], lambda _, w=which, f=weights: self.told("decode", w, folder, f))
+            except Later:
+                yield f"- {title}: not yet measured."
+                continue
             frame_s = decoded["frame_s"]
             yield (f"- The same frames by {title}: {1 / frame_s:.1f} frames/s ({1e3 * frame_s:.0f} ms from pixels to positions); "
                    f"ours is **{frame_s / ours_s:.1f}** times as fast.")
@@ -319,14 +360,40 @@ def settled(curve):
     return bool(before) and max(stop["all"] for stop in curve) < max(before) + 0.01
 
 
-def interval(values):
-    """Mean and, from two seeds on, its 95 % interval by Student's t."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:.2f} (one seed)"
+class Item(tuple):
+    """A movie, a program, and labels."""
+
+    def __str__(self):
+        condition, which, labels = self
+        return f"{condition} by {PEERS.get(which, 'ours')} with {labels} labels"
+
+
+def best(curve):
+    """The stop of a peer that is best with the truth in hand; ours is what its training ends with."""
+    return max(curve, key=lambda stop: stop["all"]) if "threshold" in curve[-1] else curve[-1]
+
+
+def half_width(values):
+    """Of the 95 % interval of a mean, by Student's t."""
     t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 2.2)
-    half = t * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:.2f} ± {half:.2f}"
+    return t * statistics.stdev(values) / len(values) ** 0.5
+
+
+def interval(values):
+    """Mean and, from two seeds on, its 95 % interval."""
+    mean = statistics.mean(values)
+    return f"{mean:.2f} ± {half_width(values):.2f}" if len(values) > 1 else f"{mean:.2f}"
+
+
+def verdict(ours, theirs):
+    """Higher or lower where 95 % intervals over three seeds or more are disjoint."""
+    sides = [[best(curve)["all"] for curve in curves] for curves in (ours, theirs)]
+    if min(map(len, sides)) < 3:
+        return "too few seeds to say"
+    (a, half_a), (b, half_b) = ((statistics.mean(side), half_width(side)) for side in sides)
+    if abs(a - b) <= half_a + half_b:
+        return "equal"
+    return "higher" if a > b else "lower"
 
 
 def curve_lines(condition, title, curves):

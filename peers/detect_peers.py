@@ -157,7 +157,7 @@ def atomai(frame, mask, rng, report, minutes, enough):
                   gauss_noise=[0, 30], zoom=2, rotation=True, contrast=[7, 13], blur=[0, 10])
         report.steps += cycles
         report.stop(probabilities)
-        cycles = min(2 * cycles, 200)
+        cycles = min(2 * cycles, 50)
 
 
 PROGRAMS = {"published": published, "atomai": atomai}

@@ -1,6 +1,7 @@
 //! Where tensors live: the GPU where libtorch sees one, else the CPU. Chosen at run time.
 
 use std::ffi::{CStr, c_void};
+use std::sync::LazyLock;
 use tch::{Cuda, Device};
 
 /// Loads libtorch's CUDA half, where it lies beside the other. Nothing here calls it by name, so that the linker leaves it
@@ -41,6 +42,16 @@ static WHEN_LOADED: extern "C" fn() = load_cuda;
 #[must_use]
 pub fn best_device() -> Device {
     if Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu }
+}
+
+/// Whether numbers of 16 bits (bfloat16) make a network faster there: on a processor that has instructions for them.
+pub(crate) fn halves(device: Device) -> bool {
+    static BY_PROCESSOR: LazyLock<bool> = LazyLock::new(|| {
+        let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let flags = told.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+        flags.split_whitespace().any(|flag| ["amx_bf16", "avx512_bf16"].contains(&flag))
+    });
+    device == Device::Cpu && *BY_PROCESSOR
 }
 
 /// A short description for tables and captions.

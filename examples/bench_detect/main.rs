@@ -146,7 +146,9 @@ fn keep(c: &Condition, to: &str) -> atomotion::Result<Value> {
 
 fn found(c: &Condition, detector: &str, to: &Path) -> atomotion::Result<Value> {
     let recording = recording(c, 0)?;
-    let found = Detector::load(detector)?.find_with(&recording.movie, &Decoding::default(), &mut ())?;
+    let half = std::env::var_os("HALF").is_some();
+    let decoding = Decoding::default().with_half_precision(half);
+    let found = Detector::load(detector)?.find_with(&recording.movie, &decoding, &mut ())?;
     write(c, &found, to)?;
     Ok(json!({ "device": describe(best_device()), "defects": found.len() }))
 }

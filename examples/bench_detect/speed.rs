@@ -41,6 +41,7 @@ pub fn speed() -> atomotion::Result<Value> {
         network = network.min(detector.network_s(&movie)?);
     }
     let find = each(&mut || detector.find_with(&movie, &alone, &mut ()).map(drop))?;
+    let half = each(&mut || detector.find_with(&movie, &alone.clone().with_half_precision(true), &mut ()).map(drop))?;
     let refined = each(&mut || detector.find_with(&movie, &alone.clone().with_refine(true), &mut ()).map(drop))?;
     let mut stream = detector.stream();
     for _ in 0..4 {
@@ -48,7 +49,9 @@ pub fn speed() -> atomotion::Result<Value> {
     }
     let latency = stream.latency(0.5).map_or(0.0, |l| l.as_secs_f64());
     let device = describe(best_device());
-    Ok(json!({ "device": device, "network_s": network, "find_s": find, "refined_s": refined, "latency_s": latency }))
+    Ok(
+        json!({ "device": device, "network_s": network, "find_s": find, "half_s": half, "refined_s": refined, "latency_s": latency }),
+    )
 }
 
 /// The movie again and again: what is done once for a movie is a small part of the time.

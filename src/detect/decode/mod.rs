@@ -135,7 +135,7 @@ impl Detector {
 
     /// The network as what runs on any frames.
     fn engine<T>(&self, decoding: &Decoding, work: impl FnOnce(&mut Engine) -> Result<T>) -> Result<T> {
-        let predict = |stack: &Array4<f32>| self.predict(stack);
+        let predict = |stack: &Array4<f32>| self.predict(stack, decoding.half_precision);
         let usual = if self.device().is_cuda() { AT_ONCE_GPU } else { AT_ONCE_CPU };
         let most_px = decoding.most_px.unwrap_or(usual);
         work(&mut Engine { predict: &predict, stride: STRIDE, field: self.field_px(), most_px })

@@ -34,6 +34,9 @@ pub struct Decoding {
     /// Most (binned) pixels that go through the network at once; larger frames go in overlapping tiles, with the same
     /// result. None suits the device. Where its memory is not enough, half is tried.
     pub most_px: Option<usize>,
+    /// Whether the network computes with numbers of 16 bits (bfloat16) on a processor that has instructions for them (AMX,
+    /// AVX-512 BF16): faster, with probabilities that differ in the third digit. Nothing changes elsewhere, nor on a GPU.
+    pub half_precision: bool,
     /// How it is counted what noise alone gives.
     pub surrogates: Surrogates,
 }
@@ -50,6 +53,7 @@ impl Default for Decoding {
             patch_px: 32,
             batch: 16,
             most_px: None,
+            half_precision: false,
             surrogates: Surrogates::default(),
         }
     }
@@ -66,6 +70,7 @@ impl Decoding {
         patch_px: usize => with_patch_px,
         batch: usize => with_batch,
         most_px: Option<usize> => with_most_px,
+        half_precision: bool => with_half_precision,
         surrogates: Surrogates => with_surrogates,
     }
 

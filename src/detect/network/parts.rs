@@ -28,7 +28,10 @@ impl Convolution {
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (padding, dilation) = ([self.padding; 2], [self.dilation; 2]);
-        Ok(x.f_conv2d(&self.weight, self.bias.as_ref(), [1, 1], padding, dilation, 1)?)
+        // Weights of as many bits as what they weigh.
+        let weight = self.weight.f_to_kind(x.kind())?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
+        Ok(x.f_conv2d(&weight, bias.as_ref(), [1, 1], padding, dilation, 1)?)
     }
 }
 

@@ -89,7 +89,8 @@ pub struct Detect {
     /// Whether other programs are run beside ours.
     pub peers: bool,
     pub write: bool,
-    /// Seeds of every comparison with others, minutes that each of their trainings may take, movies of each kind.
+    /// Seeds of every comparison with others, minutes that each of their trainings may take, movies of each kind, minutes
+    /// within which anything new is begun.
     pub numbers: Vec<(String, u64)>,
 }
 
@@ -309,8 +310,8 @@ fn parse_bench(words: &[String]) -> Result<Action, String> {
 }
 
 fn parse_detect(words: &[String]) -> Result<Action, String> {
-    const NUMBERS: [&str; 3] = ["seeds", "minutes", "movies"];
-    let takes = ["--seeds", "--minutes", "--movies", "--without"];
+    const NUMBERS: [&str; 4] = ["seeds", "minutes", "movies", "within"];
+    let takes = ["--seeds", "--minutes", "--movies", "--within", "--without"];
     let given = Given::read("bench detect", words, &["--write"], &takes, 0)?;
     if given.help {
         return Ok(Action::Help(help::BENCH));
@@ -320,7 +321,7 @@ fn parse_detect(words: &[String]) -> Result<Action, String> {
         let flag = format!("--{name}");
         if let Some(text) = given.value(&flag) {
             let value = number(&flag, text, "a whole number")?;
-            if value == 0 {
+            if value == 0 && name != "within" {
                 return Err(format!("{flag} 0: expected at least 1."));
             }
             numbers.push((name.to_owned(), value));

@@ -75,6 +75,7 @@ pub fn detect(place: &Place, environment: &Path, asked: &Detect) -> Result<Comma
         "seeds": number("seeds").unwrap_or(3),
         "minutes": number("minutes").unwrap_or(20),
         "movies": number("movies"),
+        "within": number("within"),
         "readme": readme(place, asked.write),
     });
     program(place, environment, "bench_detect.py", &folder, &plan)

@@ -100,15 +100,17 @@ time. A round takes about 3 minutes. Leave the machine alone meanwhile.
   --drop-caches     empty the page cache before every start (needs root)
   --write           put the tables into benches/README.md
 
-Usage: cargo lab bench detect [--seeds N] [--minutes N] [--movies N] [--without peers] [--write]
+Usage: cargo lab bench detect [--seeds N] [--minutes N] [--movies N] [--within N] [--without peers] [--write]
 
 Measures how well defects are found in simulated movies, whose truth is known, beside the limit that the noise sets and
 beside other programs. All of it takes a day; ours alone two hours. Results are kept under .atomotion/bench by what they
-depend on: a run that was stopped goes on where it was.
+depend on: a run that was stopped goes on where it was. With an NVIDIA GPU other programs train there, with as many steps
+as the processor would take.
 
   --seeds N         seeds of every comparison with another program (3)
   --minutes N       longest training of another program (20)
   --movies N        movies of each kind (as many as are needed for 200 of each kind of defect)
+  --within N        begin nothing new after N minutes: tables of what there is, and what is missing (0: at once)
   --without peers   ours alone
   --write           put the tables into benches/README.md
 

@@ -25,6 +25,7 @@ from report import say
 BEGIN, END = "<!-- written by `cargo lab bench detect --write` -->", "<!-- end of what `bench detect` wrote -->"
 GROUPS = ("dark on a W site", "dark on an S site", "bright")
 PEERS = {"published": "published recipe", "atomai": "AtomAI Segmentor"}
+CORES = len(os.sched_getaffinity(0))
 PEER_MOVIES = ("peers-clean", "peers-middle", "peers-recorded")
 LENGTHS = (100, 200, 400, 800)
 """Steps of our trainings beside the peers."""
@@ -58,8 +59,10 @@ class Bench:
         self.deadline = float("inf") if within is None else time.time() + 60 * within
         self.folder, self.clone = Path(plan["folder"]), Path(plan["clone"])
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.ours = fingerprint(self.clone, ("src/detect", "src/simulate", "src/defects", "examples/bench_detect"))
         self.program = self.built()
+        sources = ("src/detect", "src/simulate", "src/defects", "src/device.rs", "examples/bench_detect")
+        self.device = self.example("device")
+        self.ours = [fingerprint(self.clone, sources), self.device]
         self.conditions = {c["name"]: c for c in self.example("list")}
 
     def built(self):
@@ -180,25 +183,31 @@ class Bench:
 
     def all_peers(self):
         """One run on every core; with our labels first, first seeds first: nothing that is shown is of one program only."""
-        for which in PEERS:
-            self.step_s(which)
+        if self.gpu:
+            for which in PEERS:
+                with contextlib.suppress(Later):
+                    self.step_s(which)
         seeds = range(1, self.plan["seeds"] + 1)
         runs = [(w, c, m, s) for m in ("ours", "published") for s in seeds for c in PEER_MOVIES for w in PEERS]
         for condition in PEER_MOVIES:
             self.frames(condition)
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            for run in [pool.submit(self.peer, *run) for run in runs]:
-                with contextlib.suppress(Later):
-                    run.result()
+        with ThreadPoolExecutor(CORES) as pool:
+            try:
+                for run in [pool.submit(self.peer, *run) for run in runs]:
+                    with contextlib.suppress(Later):
+                        run.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def peers(self, *words):
+    def peers(self, *words, stdout=subprocess.DEVNULL):
         """Starts peers/detect_peers.py."""
         return subprocess.Popen([self.plan["python"], self.clone / "peers/detect_peers.py", *map(str, words)],
-                                text=True, stdout=subprocess.PIPE)
+                                text=True, stdout=stdout)
 
     def told(self, *words):
         """The last line that it prints."""
-        program = self.peers(*words)
+        program = self.peers(*words, stdout=subprocess.PIPE)
         said, _ = program.communicate()
         if program.returncode != 0:
             raise SystemExit(f"detect_peers.py {' '.join(map(str, words))} has failed")
@@ -215,7 +224,7 @@ class Bench:
     def step_s(self, which):
         """Seconds of a step on this machine's cores, however many of them there are on a GPU."""
         folder = self.frames("peers-clean").parent
-        return self.kept(f"step-{which}", [self.versions, which], lambda _: self.told("step", which, folder))[0]["step_s"]
+        return self.kept(f"step-{which}", [self.versions, which, CORES], lambda _: self.told("step", which, folder))[0]["step_s"]
 
     def peer(self, which, condition, mask, seed):
         about = self.frames(condition)
@@ -266,9 +275,15 @@ class Bench:
     def beside_peers(self):
         if self.plan["python"] is None:
             return "Left out (`--without peers`)."
-        self.all_peers()
-        lines = []
+        lines, devices = [], set()
         seeds = range(1, self.plan["seeds"] + 1)
+        # Ours and the limits before what takes a day.
+        for condition in PEER_MOVIES:
+            with contextlib.suppress(Later):
+                self.limit(condition)
+                for seed in seeds:
+                    self.curve_of_ours(condition, seed)
+        self.all_peers()
 
         def curves(condition, which, labels):
             found = []
@@ -283,13 +298,16 @@ class Bench:
             if not these:
                 raise Later
             title = PEERS.get(which, "ours")
+            row = self.row(condition, title, labels, these, "" if which is None else verdict(ours, these))
             lines.extend(curve_lines(condition, f"{title}, {labels} labels", these))
-            return self.row(condition, title, labels, these, "" if which is None else verdict(ours, these))
+            devices.update(stop.get("device", "cpu") for curve in these for stop in curve if which is not None)
+            return row
 
         items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in ((None, "ours"), *((w, m) for w in PEERS for m in ("ours", "published")))]
         head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", *GROUPS, "limits", "training, s"]
         table = self.table(head, items, row)
-        return "\n\n".join([table, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
+        where = f"The others' trainings ran on: {', '.join(sorted(devices))}." if devices else ""
+        return "\n\n".join([table, where, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
 
     def curve_of_ours(self, condition, seed):
         curve = []
@@ -315,15 +333,15 @@ class Bench:
             return "Not yet measured."
         return "\n".join([
             f"- Frames of 512 x 512: {1 / ours['find_s']:.1f} frames/s from pixels to a table of defects with patches and areas "
-            f"({1e3 * ours['find_s']:.0f} ms; the network alone {1e3 * ours['network_s']:.0f} ms; with fitted centres "
-            f"{1e3 * ours['refined_s']:.0f} ms). One frame at a time, as from a microscope: {1e3 * ours['latency_s']:.0f} ms.",
-            *self.speed_of_peers(ours["find_s"]),
+            f"({1e3 * ours['find_s']:.0f} ms; the network alone {1e3 * ours['network_s']:.0f} ms; with half precision "
+            f"{1e3 * ours['half_s']:.0f} ms; with fitted centres {1e3 * ours['refined_s']:.0f} ms). One frame at a time, as from a microscope: {1e3 * ours['latency_s']:.0f} ms.",
+            *self.speed_of_peers(ours["find_s"], ours["half_s"]),
             f"- A movie of {memory['frames']} frames: {memory['frames'] / memory['seconds']:.1f} frames/s, "
             f"{memory['defects']} defects, whose patches are {memory['patches_mb']} MB; peak memory {memory['peak_mb']} MB, "
             f"of which {memory['before_mb']} MB before (the library, and a training).",
         ])
 
-    def speed_of_peers(self, ours_s):
+    def speed_of_peers(self, ours_s, half_s):
         """From pixels to positions, with the networks that the first seed has trained on clean frames with our labels."""
         if self.plan["python"] is None:
             return
@@ -332,13 +350,13 @@ class Bench:
             try:
                 _, found = self.peer(which, "peers-clean", "ours", 1)
                 weights = found.with_suffix(WEIGHTS[which])
-                decoded, _ = self.kept(f"decode-{which}", [self.versions], lambda _, w=which, f=weights: self.told("decode", w, folder, f))
+                decoded, _ = self.kept(f"decode-{which}", [self.versions, CORES, self.gpu], lambda _, w=which, f=weights: self.told("decode", w, folder, f))
             except Later:
                 yield f"- {title}: not yet measured."
                 continue
             frame_s = decoded["frame_s"]
             yield (f"- The same frames by {title}: {1 / frame_s:.1f} frames/s ({1e3 * frame_s:.0f} ms from pixels to positions); "
-                   f"ours is **{frame_s / ours_s:.1f}** times as fast.")
+                   f"ours is **{frame_s / ours_s:.1f}** times as fast, with half precision {frame_s / half_s:.1f}.")
 
 
 WEIGHTS = {"published": ".weights", "atomai": ".model_metadict_final.tar"}
@@ -375,7 +393,7 @@ def best(curve):
 
 def half_width(values):
     """Of the 95 % interval of a mean, by Student's t."""
-    t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 2.2)
+    t = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31}.get(len(values), 2.26)
     return t * statistics.stdev(values) / len(values) ** 0.5
 
 
@@ -419,7 +437,7 @@ def main():
         ("### Beside other programs", bench.beside_peers),
     ]
     here = processes.machine()
-    text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}."]
+    text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}. Ours on: {bench.device}."]
     text += report.told(parts)
     report.keep(plan, bench.folder / "detect.md", text, BEGIN, END)
     say(f"\n{(time.perf_counter() - begun) / 60:.0f} minutes. Tables: {bench.folder / 'detect.md'}")

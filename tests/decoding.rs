@@ -78,6 +78,31 @@ fn batches_and_tiles_make_no_difference() {
     }
 }
 
+/// Numbers of 16 bits find the same defects but for a few at the threshold; nothing changes where the processor has no
+/// instructions for them.
+#[test]
+fn half_precision_finds_nearly_the_same() {
+    let (recording, shared, found) = good();
+    let detector = shared.detector();
+    let half = Decoding::default().with_half_precision(true);
+    let half = detector.find_with(&recording.movie, &half, &mut ()).unwrap();
+    let places = |defects: &Defects| -> Vec<[f32; 4]> {
+        let frames = defects.table().column("frame").unwrap().u32().unwrap().clone();
+        let of = ["y_px", "x_px", "probability"].map(|name| floats(defects.table(), name));
+        (0..defects.len()).map(|i| [frames.get(i).unwrap() as f32, of[0][i], of[1][i], of[2][i]]).collect()
+    };
+    let (full, half) = (places(found), places(&half));
+    let near = |a: &[f32; 4], b: &[f32; 4]| a[0] == b[0] && (a[1] - b[1]).hypot(a[2] - b[2]) < 1.0;
+    let shared: Vec<f32> =
+        full.iter().filter_map(|a| half.iter().find(|b| near(a, b)).map(|b| (a[3] - b[3]).abs())).collect();
+    println!("{} with 32 bits, {} with 16, {} the same", full.len(), half.len(), shared.len());
+    assert!(shared.len() * 20 >= 19 * full.len().max(half.len()));
+    // Eight bits of mantissa: a four-hundredth of each number, of which a layer adds up some hundreds.
+    assert!(shared.iter().sum::<f32>() / (shared.len() as f32) < 0.02);
+    let network_s = detector.network_s(&recording.movie).unwrap();
+    assert!(network_s > 0.0 && network_s < 10.0, "{network_s}");
+}
+
 /// A stream finds what the movie's search finds, frame by frame, and says how long each frame took.
 #[test]
 fn a_stream_finds_the_same() {

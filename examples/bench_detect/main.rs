@@ -7,7 +7,8 @@
 //!     bench_detect frames CONDITION MOVIE FOLDER                        movie and masks for other programs
 //!     bench_detect step CONDITION [TRAINING]                            seconds of a training step
 //!     bench_detect keep CONDITION DETECTOR                              trains as `train` does, 200 steps, and saves
-//!     bench_detect found CONDITION DETECTOR FOUND.json                  of a saved detector, on the best device
+//!     bench_detect found CONDITION DETECTOR FOUND.json [half]           of a saved detector, on the best device
+//!     bench_detect device                                               the best device
 //!     bench_detect speed                                                decoding 512 x 512 frames
 //!     bench_detect memory FRAMES                                        of a long movie
 //!
@@ -46,10 +47,12 @@ fn answer(words: &[&str]) -> atomotion::Result<Value> {
         }
         ["step", name, more @ ..] => step(&condition(name)?, more.first().copied()),
         ["keep", name, to] => keep(&condition(name)?, to),
-        ["found", name, detector, to] => found(&condition(name)?, detector, Path::new(to)),
+        ["found", name, detector, to] => found(&condition(name)?, detector, Path::new(to), false),
+        ["found", name, detector, to, "half"] => found(&condition(name)?, detector, Path::new(to), true),
         ["score", name, files @ ..] => score(&condition(name)?, files),
         ["frames", name, movie, to] => frames(&condition(name)?, number(movie)?, Path::new(to)),
         ["truth", name, movie] => truth(&condition(name)?, number(movie)?),
+        ["device"] => Ok(json!(describe(best_device()))),
         ["speed"] => speed::speed(),
         ["memory", frames] => speed::memory(number(frames)? as usize),
         _ => Err(Error::Data("list, limit, train, step, score, frames, speed, memory, …; see the source".into())),
@@ -144,9 +147,8 @@ fn keep(c: &Condition, to: &str) -> atomotion::Result<Value> {
     Ok(json!({ "device": describe(best_device()) }))
 }
 
-fn found(c: &Condition, detector: &str, to: &Path) -> atomotion::Result<Value> {
+fn found(c: &Condition, detector: &str, to: &Path, half: bool) -> atomotion::Result<Value> {
     let recording = recording(c, 0)?;
-    let half = std::env::var_os("HALF").is_some();
     let decoding = Decoding::default().with_half_precision(half);
     let found = Detector::load(detector)?.find_with(&recording.movie, &decoding, &mut ())?;
     write(c, &found, to)?;

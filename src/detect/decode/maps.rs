@@ -213,6 +213,26 @@ mod tests {
         }
     }
 
+    /// What the network is given: every plane of every frame, mirrored beyond its borders up to a multiple of the stride.
+    #[test]
+    fn frames_are_mirrored_to_the_stride() {
+        for (h, w) in [(21, 30), (24, 31), (33, 24)] {
+            let frames: Vec<[Array2<f32>; 2]> = (0..3).map(|i| [image(h, w) + i as f32, image(h, w) * -0.5]).collect();
+            let planes: Vec<&[Array2<f32>]> = frames.iter().map(|f| &f[..]).collect();
+            let size = (h.next_multiple_of(8), w.next_multiple_of(8));
+            let expected = Array4::from_shape_fn((3, 2, size.0, size.1), |(i, plane, y, x)| {
+                let inside = |at: usize, n: usize| if at < n { at } else { 2 * n - 2 - at };
+                frames[i][plane][[inside(y, h), inside(x, w)]]
+            });
+            let predict = |stack: &Array4<f32>| {
+                assert_eq!(*stack, expected);
+                Ok(mean_of(stack, 0))
+            };
+            let maps = Engine { predict: &predict, stride: 8, field: 1, most_px: 1 << 20 }.maps(&planes).unwrap();
+            assert!(maps.iter().all(|m| m.mean.dim() == (2, h, w)));
+        }
+    }
+
     /// A device that holds 5000 pixels: batches become smaller, then tiles, with the same result; one that holds nothing
     /// is an error that says what to do; other errors are passed on at once.
     #[test]

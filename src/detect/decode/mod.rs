@@ -142,8 +142,8 @@ impl Detector {
     }
 
     /// Three things go on at once: the next frames are read and prepared, the network runs, and the last maps become
-    /// defects. No more frames are in memory than four times what the network takes or, where that is more, twice what
-    /// there are cores.
+    /// defects. Prepared are at most twice as many frames as are made side by side (one for each core, as far as they have
+    /// [`AHEAD_PX`] pixels, or as many as the network takes), and with the network and behind it three times what it takes.
     fn walk(
         &self,
         movie: &Movie,
@@ -155,7 +155,8 @@ impl Detector {
         let size = (movie.height() / self.memory.bin.max(1), movie.width() / self.memory.bin.max(1));
         let at_once = |engine: &Engine| decoder.decoding.batch.min(engine.frames_at_once(size));
         std::thread::scope(|scope| {
-            let ahead = at_once(engine).max(rayon::current_num_threads());
+            let fit = AHEAD_PX / (movie.height() * movie.width()).max(1);
+            let ahead = at_once(engine).max(rayon::current_num_threads().min(fit));
             let (give, take) = sync_channel::<Result<Prepared>>(ahead);
             scope.spawn(move || {
                 let prepared = |index| movie.frame(index).and_then(|f| decoder.preparation.frame(&f));
@@ -196,6 +197,9 @@ impl Detector {
         })
     }
 }
+
+/// Frames are prepared side by side as long as they have no more pixels together: prepared they take 16 bytes each.
+const AHEAD_PX: usize = 1 << 24;
 
 /// Everything of a movie so far.
 struct Gathered {

@@ -95,6 +95,22 @@ mod tests {
         }
     }
 
+    /// Numbers of 16 bits go through every network, whether or not the processor has instructions for them, and give what 32
+    /// give to two digits or so.
+    #[test]
+    fn sixteen_bits_go_through() {
+        for architecture in Architecture::ALL {
+            let (_vs, model) = network(architecture, 2);
+            let image = Tensor::randn([1, 1, 64, 48], (Kind::Float, Device::Cpu));
+            let full = tch::no_grad(|| model.forward(&image, false)).unwrap();
+            let half = tch::no_grad(|| model.forward(&image.to_kind(Kind::BFloat16), false)).unwrap();
+            assert_eq!(half.kind(), Kind::BFloat16);
+            let off =
+                (half.to_kind(Kind::Float) - &full).std(true).double_value(&[]) / full.std(true).double_value(&[]);
+            assert!(off > 0.0 && off < 0.05, "{architecture:?}: {off}");
+        }
+    }
+
     /// What libtorch refuses is an error: here skips that do not fit together.
     #[test]
     fn a_frame_that_does_not_fit_is_an_error() {

@@ -306,7 +306,7 @@ class Bench:
         items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in ((None, "ours"), *((w, m) for w in PEERS for m in ("ours", "published")))]
         head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", *GROUPS, "limits", "training, s"]
         table = self.table(head, items, row)
-        where = f"The others' trainings ran on: {', '.join(sorted(devices))}." if devices else ""
+        where = f"The best of each of the others' curves counts, with the best of three thresholds, by the truth; ours as it ends. The others' trainings ran on: {', '.join(sorted(devices))}." if devices else ""
         return "\n\n".join([table, where, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
 
     def curve_of_ours(self, condition, seed):

@@ -15,7 +15,8 @@ if none ever waited for another. That is in its favour, and does not count what 
 run can go on every core. With STEP_S it takes the GPU where there is one, and its clock is its steps times STEP_S: as many
 steps as the processor would have taken, in less time. `step` measures STEP_S by the other clock, prints a line of JSON.
 
-`device` says what trains; `decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock on the wall.
+`device` says what trains; `decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock
+on the wall.
 
 `published` is the recipe of the WS2 paper (npj Computational Materials 5, 12, 2019) in PyTorch: the encoder-decoder of 149 k
 weights, focal loss, crops of 256 x 256 that are turned, flipped, zoomed, blurred, and given noise and another contrast, 32 a
@@ -209,7 +210,7 @@ def decode(which, folder, weights):
         model.load_state_dict(torch.load(weights, map_location=DEVICE))
 
         def search():
-            with torch.no_grad():  # one by one: together a frame takes twice as long
+            with torch.no_grad():  # one by one, which is faster than together
                 maps = [torch.sigmoid(model(torch.tensor(frame[None, None]).to(DEVICE)))[0, 0].cpu().numpy() for frame in stack]
             return [defects(of, 0.5) for of in maps]
     else:
@@ -226,7 +227,7 @@ def decode(which, folder, weights):
         begun = time.perf_counter()
         search()
         times.append(time.perf_counter() - begun)
-    print(json.dumps({"frame_s": min(times) / len(movie), "device": DEVICE}))
+    print(json.dumps({"frame_s": min(times) / len(movie)}))
 
 
 def train(which, folder, mask, seed, minutes, out, step_s=None):

@@ -101,10 +101,7 @@ fn train(c: &Condition, movie: u64, seed: u64, to: &Path, options: Option<&str>)
     write(c, &found, to)?;
     let alarms: Vec<Value> =
         found.false_alarms().map_or(vec![], |a| a.kinds.iter().map(|k| json!([k.kind, k.detections])).collect());
-    Ok(json!({
-        "train_s": trained, "find_s": seconds, "frames": recording.movie.len(), "alarms": alarms,
-        "device": describe(best_device()),
-    }))
+    Ok(json!({ "train_s": trained, "find_s": seconds, "frames": recording.movie.len(), "alarms": alarms }))
 }
 
 fn write(c: &Condition, found: &Defects, to: &Path) -> atomotion::Result<()> {

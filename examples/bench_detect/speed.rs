@@ -2,7 +2,6 @@
 
 use super::conditions::{all, recording};
 use super::io;
-use atomotion::device::describe;
 use atomotion::prelude::*;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -48,10 +47,9 @@ pub fn speed() -> atomotion::Result<Value> {
         stream.over(movie.frames()).try_for_each(|defects| defects.map(drop))?;
     }
     let latency = stream.latency(0.5).map_or(0.0, |l| l.as_secs_f64());
-    let device = describe(best_device());
-    Ok(
-        json!({ "device": device, "network_s": network, "find_s": find, "half_s": half, "refined_s": refined, "latency_s": latency }),
-    )
+    Ok(json!({
+        "network_s": network, "find_s": find, "half_s": half, "refined_s": refined, "latency_s": latency,
+    }))
 }
 
 /// The movie again and again: what is done once for a movie is a small part of the time.

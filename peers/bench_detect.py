@@ -2,7 +2,8 @@
 
 Started by it, with a plan of what to run (JSON). Every result is kept in the plan's folder under the options, seed, and
 versions that it depends on, so that a run that was stopped goes on where it was, and one that has all prints the tables at
-once. Where the plan says `within` how many minutes, nothing new is begun after them: the tables tell what is missing.
+once. Where the plan says `within` how many minutes, nothing new is begun after them: the tables tell what is missing. `--write`
+puts rows and curves into benches/detect.json beside the tables, where a run of the same sources on another machine finds them.
 """
 
 import contextlib
@@ -60,10 +61,13 @@ class Bench:
         self.folder, self.clone = Path(plan["folder"]), Path(plan["clone"])
         self.folder.mkdir(parents=True, exist_ok=True)
         self.program = self.built()
+        here = processes.machine()
+        self.here = f"{here['cores']} cores of {here['cpu']}"
         sources = ("src/detect", "src/simulate", "src/defects", "src/device.rs", "examples/bench_detect")
         self.device = self.example("device")
         self.ours = [fingerprint(self.clone, sources), self.device]
         self.conditions = {c["name"]: c for c in self.example("list")}
+        self.record = Record(self.clone / "benches/detect.json")
 
     def built(self):
         """A copy of the program and of the library, so that hours of measuring are of one and the same, whatever is compiled
@@ -95,17 +99,21 @@ class Bench:
 
     def kept(self, name, depends, make):
         """What `make` gives for a file of its own, or what it gave before; with the path of that file."""
-        mark = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
-        path = self.folder / f"{name}-{mark}.json"
+        path = self.folder / f"{name}-{mark(depends)}.json"
         if not path.exists():
             if time.time() > self.deadline:
                 raise Later
             say(f"{time.strftime('%H:%M')}  {name}")
             result = make(path.with_suffix(".found"))
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(result))
-            partial.rename(path)
+            written(path, json.dumps(result))
         return json.loads(path.read_text()), path.with_suffix(".found")
+
+    def recorded(self, name, depends, make):
+        """As `kept`, for what stays with the clone; `make` asks for what it takes by `kept`."""
+        key = f"{name}-{mark(depends)}"
+        if key not in self.record.entries:
+            self.record.add(key, {"result": make(), "on": self.here, "at": time.strftime("%Y-%m-%d")})
+        return self.record.of(key)
 
     def trained(self, condition, movie, seed, options):
         depends = [self.ours, condition, movie, seed, options]
@@ -131,44 +139,60 @@ class Bench:
         return "\n\n".join([report.table(head, rows), *told])
 
     def limit(self, condition):
-        return self.kept(f"limit-{condition}", [self.ours, condition], lambda _: self.example("limit", condition))[0]
+        depends = [self.ours, condition]
+        return self.recorded(f"limit-{condition}", depends, lambda: self.kept(f"limit-{condition}", depends, lambda _: self.example("limit", condition))[0])
 
     # ---- tables
 
     def ours_alone(self):
         return [name for name in self.conditions if not name.startswith("peers")]
 
+    def movies(self, name):
+        return self.plan["movies"] or self.conditions[name]["movies"]
+
     def against_the_limit(self):
-        def row(name):
+        def make(name):
             condition = self.conditions[name]
-            score, runs = self.scored(name, self.plan["movies"] or condition["movies"], {})
+            score, runs = self.scored(name, self.movies(name), {})
             row = [condition["about"]]
             for group, limit in zip(score["groups"], self.limit(name)):
                 f1, low, high = group["f1"]
                 row.append(f"{f1:.2f} ({low:.2f}–{high:.2f}) / {limit:.2f} = {f1 / max(limit, 1e-9):.2f}; {group['hits'] + group['missed']}")
             return row + [f"{statistics.median(r['train_s'] for r in runs):.0f}", f"{score['reliability']:.2f}", alarms(runs, score)]
 
+        def row(name):
+            return self.recorded(f"groups-{name}", [self.ours, name, self.movies(name)], lambda: make(name))
+
         head = ["movies", *GROUPS, "training, s", "calibration error", "false a frame: announced / seen"]
         return self.table(head, self.ours_alone(), row)
 
     def by_species(self):
-        def row(name):
-            score, _ = self.scored(name, self.plan["movies"] or self.conditions[name]["movies"], {})
+        def make(name):
+            score, _ = self.scored(name, self.movies(name), {})
             found = {s: (n, r) for group in score["groups"] for s, n, r in group["species"]}
             hits, all_ = score["beside_dopants"]
             row = [name] + [f"{found[s][1]:.2f} ({found[s][0]})" if s in found else "—" for s in SPECIES]
             return row + [f"{hits / max(all_, 1):.2f} ({all_})"]
 
+        def row(name):
+            return self.recorded(f"species-{name}", [self.ours, name, self.movies(name)], lambda: make(name))
+
         return self.table(["movies", *SPECIES, "V_S or V_2S beside Mo"], self.ours_alone(), row)
 
     def choices(self):
-        def row(name):
+        def make(name):
             options, row = CHOICES[name], [name]
             for condition in ("clean", "counts-17"):
                 score, _ = self.scored(condition, CHOICE_MOVIES, options)
                 row += [f"{group['f1'][0]:.2f}" for group in score["groups"]]
-            step, _ = self.kept("step", [self.ours, options], lambda _: self.example("step", "clean", json.dumps(options)))
-            return row + [f"{step['all_s']:.0f}"]
+            return row
+
+        def row(name):
+            options = CHOICES[name]
+            f1 = self.recorded(f"choice-{name}", [self.ours, options, CHOICE_MOVIES], lambda: make(name))
+            depends = [self.ours, self.here, options]
+            step, _ = self.kept("step", depends, lambda _: self.example("step", "clean", json.dumps(options)))
+            return f1 + [f"{step['all_s']:.0f}"]
 
         head = [f"{g}, {c}" for c in ("clean", "17 counts") for g in ("W", "S", "bright")]
         return self.table(["choice", *head, "training, s"], CHOICES, row)
@@ -182,13 +206,13 @@ class Bench:
         return about
 
     def all_peers(self):
-        """One run on every core; with our labels first, first seeds first: nothing that is shown is of one program only."""
-        if self.gpu:
-            for which in PEERS:
-                with contextlib.suppress(Later):
-                    self.step_s(which)
+        """One run on every core: first seeds of all first, then movie by movie those with our labels."""
+        for which in PEERS:
+            with contextlib.suppress(Later):
+                self.step_s(which)
         seeds = range(1, self.plan["seeds"] + 1)
-        runs = [(w, c, m, s) for m in ("ours", "published") for s in seeds for c in PEER_MOVIES for w in PEERS]
+        runs = [(w, c, m, s) for m in ("ours", "published") for c in PEER_MOVIES for s in seeds for w in PEERS]
+        runs.sort(key=lambda run: run[3] > 1)
         for condition in PEER_MOVIES:
             self.frames(condition)
         with ThreadPoolExecutor(CORES) as pool:
@@ -214,35 +238,32 @@ class Bench:
         return json.loads(said.strip().splitlines()[-1])
 
     @functools.cached_property
-    def gpu(self):
-        return self.told("device")["device"] != "cpu"
-
-    @functools.cached_property
     def versions(self):
         return [self.plan["peer_versions"], fingerprint(self.clone, ("peers/detect_peers.py",))]
 
     def step_s(self, which):
-        """Seconds of a step on this machine's cores, however many of them there are on a GPU."""
-        folder = self.frames("peers-clean").parent
-        return self.kept(f"step-{which}", [self.versions, which, CORES], lambda _: self.told("step", which, folder))[0]["step_s"]
+        """Seconds of a step on as many cores as there are here, whatever trains."""
+        folder, depends = self.frames("peers-clean").parent, [self.versions, which, CORES]
+        make = lambda: self.kept(f"step-{which}", depends, lambda _: self.told("step", which, folder))[0]  # noqa: E731
+        return self.recorded(f"step-{which}", depends, make)["step_s"]
 
     def peer(self, which, condition, mask, seed):
-        about = self.frames(condition)
+        """Its curve, and what its files are called."""
+        about, name = self.frames(condition), f"{which}-{condition}-{mask}-{seed}"
         folder = about.parent
         depends = [self.versions, which, condition, mask, seed, self.plan["minutes"], json.loads(about.read_text())]
 
         def run(found):
             return self.watch(which, condition, mask, seed, folder, found)
 
-        return self.kept(f"{which}-{condition}-{mask}-{seed}", depends, run)
+        return self.recorded(name, depends, lambda: self.kept(name, depends, run)[0]), self.folder / f"{name}-{mark(depends)}.found"
 
     def watch(self, which, condition, mask, seed, folder, out):
         """Runs a peer, scores every stop, and ends it when F1 has not gained 0.01 in 5 minutes of training."""
         out.unlink(missing_ok=True)
         enough = out.with_suffix(".enough")
         enough.unlink(missing_ok=True)
-        step_s = [self.step_s(which)] if self.gpu else []
-        program = self.peers("train", which, folder, mask, seed, self.plan["minutes"], out, *step_s)
+        program = self.peers("train", which, folder, mask, seed, self.plan["minutes"], out, self.step_s(which))
         curve = []
         try:
             while True:
@@ -306,10 +327,17 @@ class Bench:
         items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in ((None, "ours"), *((w, m) for w in PEERS for m in ("ours", "published")))]
         head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", *GROUPS, "limits", "training, s"]
         table = self.table(head, items, row)
-        where = f"The best of each of the others' curves counts, with the best of three thresholds, by the truth; ours as it ends. The others' trainings ran on: {', '.join(sorted(devices))}." if devices else ""
+        steps = ", ".join(f"{self.step_s(which):.2f} s for the {title}" for which, title in PEERS.items()) if devices else ""
+        where = (f"The best of each of the others' curves counts, with the best of three thresholds, by the truth; ours as it ends. \"Higher\" is "
+                 f"what is so with disjoint 95 % intervals over three seeds or more. Seconds of the others are steps times what a step takes as the "
+                 f"programs are ({steps}); they ran on: {', '.join(sorted(devices))}." if devices else "")
         return "\n\n".join([table, where, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
 
     def curve_of_ours(self, condition, seed):
+        depends = [self.ours, condition, seed, LENGTHS]
+        return self.recorded(f"ours-{condition}-{seed}", depends, lambda: self.measured_curve(condition, seed))
+
+    def measured_curve(self, condition, seed):
         curve = []
         for steps in LENGTHS:
             run, found = self.trained(condition, 0, seed, {"steps": steps})
@@ -327,8 +355,9 @@ class Bench:
 
     def speed(self):
         try:
-            ours, _ = self.kept("speed", [self.ours], lambda _: self.example("speed"))
-            memory, _ = self.kept("memory", [self.ours], lambda _: self.example("memory", 2000))
+            speed = lambda: self.kept("speed", [self.ours], lambda _: self.example("speed"))[0]  # noqa: E731
+            memory = lambda: self.kept("memory", [self.ours], lambda _: self.example("memory", 2000))[0]  # noqa: E731
+            ours, memory = self.recorded("speed", [self.ours, self.here], speed), self.recorded("memory", [self.ours], memory)
         except Later:
             return "Not yet measured."
         return "\n".join([
@@ -342,21 +371,56 @@ class Bench:
         ])
 
     def speed_of_peers(self, ours_s, half_s):
-        """From pixels to positions, with the networks that the first seed has trained on clean frames with our labels."""
+        """From pixels to positions, with a network that was trained here on clean frames with our labels."""
         if self.plan["python"] is None:
             return
         folder = self.frames("peers-clean").parent
         for which, title in PEERS.items():
             try:
-                _, found = self.peer(which, "peers-clean", "ours", 1)
-                weights = found.with_suffix(WEIGHTS[which])
-                decoded, _ = self.kept(f"decode-{which}", [self.versions, CORES, self.gpu], lambda _, w=which, f=weights: self.told("decode", w, folder, f))
+                decoded = self.recorded(f"decode-{which}", [self.versions, self.here], lambda w=which: self.decoded(w, folder))
             except Later:
                 yield f"- {title}: not yet measured."
                 continue
             frame_s = decoded["frame_s"]
             yield (f"- The same frames by {title}: {1 / frame_s:.1f} frames/s ({1e3 * frame_s:.0f} ms from pixels to positions); "
                    f"ours is **{frame_s / ours_s:.1f}** times as fast, with half precision {frame_s / half_s:.1f}.")
+
+
+    def decoded(self, which, folder):
+        for seed in range(1, self.plan["seeds"] + 1):
+            weights = self.peer(which, "peers-clean", "ours", seed)[1].with_suffix(WEIGHTS[which])
+            if weights.exists():
+                return self.kept(f"decode-{which}", [self.versions, self.here], lambda _, w=weights: self.told("decode", which, folder, w))[0]
+        raise Later
+
+
+class Record:
+    """What stays with the clone, by name; and which of it the tables of this run hold."""
+
+    def __init__(self, path):
+        self.path, self.used = path, set()
+        self.entries = json.loads(path.read_text()) if path.exists() else {}
+
+    def add(self, key, entry):
+        self.entries[key] = entry
+
+    def of(self, key):
+        self.used.add(key)
+        return self.entries[key]["result"]
+
+    def write(self):
+        """All but what the tables hold otherwise now."""
+        name = lambda key: key.rpartition("-")[0]  # noqa: E731
+        now = {name(key) for key in self.used}
+        lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in sorted(self.entries.items()) if key in self.used or name(key) not in now]
+        written(self.path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+    def machines(self):
+        """On which, and when, what the tables hold was measured."""
+        found = {}
+        for entry in (self.entries[key] for key in self.used):
+            found.setdefault(entry["on"], []).append(entry["at"])
+        return "; ".join(f"{on}, {' to '.join(sorted({min(at), max(at)}))}" for on, at in sorted(found.items()))
 
 
 WEIGHTS = {"published": ".weights", "atomai": ".model_metadict_final.tar"}
@@ -407,7 +471,7 @@ def verdict(ours, theirs):
     """Higher or lower where 95 % intervals over three seeds or more are disjoint."""
     sides = [[best(curve)["all"] for curve in curves] for curves in (ours, theirs)]
     if min(map(len, sides)) < 3:
-        return "too few seeds to say"
+        return "equal (too few seeds)"
     (a, half_a), (b, half_b) = ((statistics.mean(side), half_width(side)) for side in sides)
     if abs(a - b) <= half_a + half_b:
         return "equal"
@@ -417,6 +481,17 @@ def verdict(ours, theirs):
 def curve_lines(condition, title, curves):
     points = (", ".join(f"{s['seconds']:.0f} s {s['all']:.2f}" for s in curve) for curve in curves)
     return [f"- {condition}, {title}: {line}" for line in points]
+
+
+def mark(depends):
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def written(path, text):
+    """Whole, or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.rename(path)
 
 
 def fingerprint(clone, places):
@@ -436,10 +511,11 @@ def main():
         ("### What each default contributes: F1 and seconds of training", bench.choices),
         ("### Beside other programs", bench.beside_peers),
     ]
-    here = processes.machine()
-    text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}: {here['cores']} cores of {here['cpu']}, {plan['rustc']}. Ours on: {bench.device}."]
-    text += report.told(parts)
+    told = report.told(parts)
+    text = [f"`{plan['command']}`, {time.strftime('%Y-%m-%d')}, {plan['rustc']}. Measured on: {bench.record.machines()}. Ours on: {bench.device}.", *told]
     report.keep(plan, bench.folder / "detect.md", text, BEGIN, END)
+    if plan["readme"]:
+        bench.record.write()
     say(f"\n{(time.perf_counter() - begun) / 60:.0f} minutes. Tables: {bench.folder / 'detect.md'}")
 
 

@@ -99,8 +99,14 @@ fn half_precision_finds_nearly_the_same() {
     assert!(shared.len() * 20 >= 19 * full.len().max(half.len()));
     // Eight bits of mantissa: a four-hundredth of each number, of which a layer adds up some hundreds.
     assert!(shared.iter().sum::<f32>() / (shared.len() as f32) < 0.02);
-    let network_s = detector.network_s(&recording.movie).unwrap();
-    assert!(network_s > 0.0 && network_s < 10.0, "{network_s}");
+}
+
+/// What the networks alone take of a frame is a time.
+#[test]
+fn the_time_of_the_networks_alone_is_told() {
+    let (recording, shared, _) = good();
+    let network_s = shared.detector().network_s(&recording.movie).unwrap();
+    assert!(network_s > 0.0 && network_s.is_finite(), "{network_s}");
 }
 
 /// A stream finds what the movie's search finds, frame by frame, and says how long each frame took.

@@ -26,8 +26,11 @@ from report import say
 BEGIN, END = "<!-- written by `cargo lab bench detect --write` -->", "<!-- end of what `bench detect` wrote -->"
 GROUPS = ("dark on a W site", "dark on an S site", "bright")
 PEERS = {"published": "published recipe", "atomai": "AtomAI Segmentor"}
+OURS = {"ours": "ours", "by the truth": "ours, best threshold"}
 CORES = len(os.sched_getaffinity(0))
 PEER_MOVIES = ("peers-clean", "peers-middle", "peers-recorded")
+THRESHOLDS = [t / 20 for t in range(4, 15)]
+"""The others'."""
 LENGTHS = (100, 200, 400, 800)
 """Steps of our trainings beside the peers."""
 CHOICES = {
@@ -283,15 +286,28 @@ class Bench:
         return curve
 
     def stop(self, condition, line, out):
-        """The threshold that is best with the truth in hand."""
+        best = self.best_threshold(condition, line["found"], out)
+        return {"seconds": line["seconds"], "steps": line["steps"], "device": line["device"], **best}
+
+    def best_threshold(self, condition, found, out):
+        """With the truth in hand."""
         best = None
-        for threshold, found in line["found"].items():
+        for threshold, rows in found.items():
             file = out.with_suffix(".stop")
-            file.write_text(json.dumps(found))
+            file.write_text(json.dumps(rows))
             score = self.example("score", condition, file)
             if best is None or score["all"] > best["all"]:
                 best = {"all": score["all"], "groups": [g["f1"][0] for g in score["groups"]], "threshold": threshold}
-        return {"seconds": line["seconds"], "steps": line["steps"], "device": line["device"], **best}
+        return best
+
+    def ours_by_the_truth(self, condition, seed):
+        """What the others are given: the best threshold of theirs."""
+        def make():
+            _, found = self.trained(condition, 0, seed, {"steps": LENGTHS[-1]})
+            rows = json.loads(found.read_text())
+            return self.best_threshold(condition, {t: [row for row in rows if row[4] >= t] for t in THRESHOLDS}, found)
+
+        return self.recorded(f"by-truth-{condition}-{seed}", [self.ours, condition, seed, LENGTHS[-1], THRESHOLDS], make)
 
     def beside_peers(self):
         if self.plan["python"] is None:
@@ -304,32 +320,40 @@ class Bench:
                 self.limit(condition)
                 for seed in seeds:
                     self.curve_of_ours(condition, seed)
+                    self.ours_by_the_truth(condition, seed)
         self.all_peers()
 
         def curves(condition, which, labels):
             found = []
             for seed in seeds:
                 with contextlib.suppress(Later):
-                    found.append(self.curve_of_ours(condition, seed) if which is None else self.peer(which, condition, labels, seed)[0])
+                    if which == "ours":
+                        found.append(self.curve_of_ours(condition, seed))
+                    elif which == "by the truth":
+                        found.append([{"seconds": self.curve_of_ours(condition, seed)[-1]["seconds"], **self.ours_by_the_truth(condition, seed)}])
+                    else:
+                        found.append(self.peer(which, condition, labels, seed)[0])
             return found
 
         def row(item):
             condition, which, labels = item
-            ours, these = curves(condition, None, "ours"), curves(condition, which, labels)
+            these = curves(condition, which, labels)
             if not these:
                 raise Later
-            title = PEERS.get(which, "ours")
-            row = self.row(condition, title, labels, these, "" if which is None else verdict(ours, these))
-            lines.extend(curve_lines(condition, f"{title}, {labels} labels", these))
-            devices.update(stop.get("device", "cpu") for curve in these for stop in curve if which is not None)
-            return row
+            is_other = which in PEERS
+            against = [verdict(curves(condition, o, "ours"), these) if is_other else "" for o in OURS]
+            if which != "by the truth":
+                lines.extend(curve_lines(condition, f"{item.title()}, {labels} labels", these))
+            if is_other:
+                devices.update(stop["device"] for curve in these for stop in curve)
+            return self.row(condition, item.title(), labels, these, against)
 
-        items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in ((None, "ours"), *((w, m) for w in PEERS for m in ("ours", "published")))]
-        head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", *GROUPS, "limits", "training, s"]
+        items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in (*((o, "ours") for o in OURS), *((w, m) for w in PEERS for m in ("ours", "published")))]
+        head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", "with its best threshold", *GROUPS, "limits", "training, s"]
         table = self.table(head, items, row)
         steps = ", ".join(f"{self.step_s(which):.2f} s for the {title}" for which, title in PEERS.items()) if devices else ""
-        where = (f"The best of each of the others' curves counts, with the best of three thresholds, by the truth; ours as it ends. \"Higher\" is "
-                 f"what is so with disjoint 95 % intervals over three seeds or more. Seconds of the others are steps times what a step takes as the "
+        where = (f"The best of each of the others' curves counts, with the best of {len(THRESHOLDS)} thresholds, by the truth; ours as its training "
+                 f"ends, with the threshold that it has by default, and with the best of the same. \"Higher\" is what is so with disjoint 95 % intervals over three seeds or more. Seconds of the others are steps times what a step takes as the "
                  f"programs are ({steps}); they ran on: {', '.join(sorted(devices))}." if devices else "")
         return "\n\n".join([table, where, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
 
@@ -349,7 +373,7 @@ class Bench:
     def row(self, condition, program, labels, curves, against):
         last = [best(curve) for curve in curves]
         groups = [statistics.mean(stop["groups"][g] for stop in last) for g in range(3)]
-        return [self.conditions[condition]["about"], program, labels, len(curves), interval([s["all"] for s in last]), against,
+        return [self.conditions[condition]["about"], program, labels, len(curves), interval([s["all"] for s in last]), *against,
                 *(f"{g:.2f}" for g in groups), " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
                 f"{statistics.mean(s['seconds'] for s in last):.0f}"]
 
@@ -446,12 +470,15 @@ class Item(tuple):
     """A movie, a program, and labels."""
 
     def __str__(self):
-        condition, which, labels = self
-        return f"{condition} by {PEERS.get(which, 'ours')} with {labels} labels"
+        condition, _, labels = self
+        return f"{condition} by {self.title()} with {labels} labels"
+
+    def title(self):
+        return {**PEERS, **OURS}[self[1]]
 
 
 def best(curve):
-    """The stop of a peer that is best with the truth in hand; ours is what its training ends with."""
+    """What is best with the truth in hand; ours, with its own threshold, is what its training ends with."""
     return max(curve, key=lambda stop: stop["all"]) if "threshold" in curve[-1] else curve[-1]
 
 

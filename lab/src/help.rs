@@ -104,15 +104,16 @@ Usage: cargo lab bench detect [--seeds N] [--minutes N] [--movies N] [--within N
 
 Measures how well defects are found in simulated movies, whose truth is known, beside the limit that the noise sets and
 beside other programs. All of it takes a day; ours alone two hours. Results are kept under .atomotion/bench by what they
-depend on: a run that was stopped goes on where it was. With an NVIDIA GPU other programs train there, with as many steps
-as the processor would take.
+depend on: a run that was stopped goes on where it was, and with the rows and curves of benches/detect.json, which come
+from the same sources. Other programs train with as many steps as this processor takes in the time, on an NVIDIA GPU where
+there is one.
 
   --seeds N         seeds of every comparison with another program (3)
   --minutes N       longest training of another program (20)
   --movies N        movies of each kind (as many as are needed for 200 of each kind of defect)
   --within N        begin nothing new after N minutes: tables of what there is, and what is missing (0: at once)
   --without peers   ours alone
-  --write           put the tables into benches/README.md
+  --write           put the tables into benches/README.md, rows and curves into benches/detect.json
 
 Usage: cargo lab bench dynamics [--seed N] [--movies N] [--without atomai] [--write]
 

@@ -112,11 +112,15 @@ class Bench:
         return json.loads(path.read_text()), path.with_suffix(".found")
 
     def recorded(self, name, depends, make):
-        """As `kept`, for what stays with the clone; `make` asks for what it takes by `kept`."""
+        """What stays with the clone, or else what `make` gives; that asks for what takes long by `kept`."""
         key = f"{name}-{mark(depends)}"
         if key not in self.record.entries:
             self.record.add(key, {"result": make(), "on": self.here, "at": time.strftime("%Y-%m-%d")})
         return self.record.of(key)
+
+    def measured(self, name, depends, make):
+        """As `kept`, without the path, for what stays with the clone."""
+        return self.recorded(name, depends, lambda: self.kept(name, depends, make)[0])
 
     def trained(self, condition, movie, seed, options):
         depends = [self.ours, condition, movie, seed, options]
@@ -142,8 +146,7 @@ class Bench:
         return "\n\n".join([report.table(head, rows), *told])
 
     def limit(self, condition):
-        depends = [self.ours, condition]
-        return self.recorded(f"limit-{condition}", depends, lambda: self.kept(f"limit-{condition}", depends, lambda _: self.example("limit", condition))[0])
+        return self.measured(f"limit-{condition}", [self.ours, condition], lambda _: self.example("limit", condition))
 
     # ---- tables
 
@@ -246,9 +249,8 @@ class Bench:
 
     def step_s(self, which):
         """Seconds of a step on as many cores as there are here, whatever trains."""
-        folder, depends = self.frames("peers-clean").parent, [self.versions, which, CORES]
-        make = lambda: self.kept(f"step-{which}", depends, lambda _: self.told("step", which, folder))[0]  # noqa: E731
-        return self.recorded(f"step-{which}", depends, make)["step_s"]
+        folder = self.frames("peers-clean").parent
+        return self.measured(f"step-{which}", [self.versions, which, CORES], lambda _: self.told("step", which, folder))["step_s"]
 
     def peer(self, which, condition, mask, seed):
         """Its curve, and what its files are called."""
@@ -259,7 +261,7 @@ class Bench:
         def run(found):
             return self.watch(which, condition, mask, seed, folder, found)
 
-        return self.recorded(name, depends, lambda: self.kept(name, depends, run)[0]), self.folder / f"{name}-{mark(depends)}.found"
+        return self.measured(name, depends, run), self.folder / f"{name}-{mark(depends)}.found"
 
     def watch(self, which, condition, mask, seed, folder, out):
         """Runs a peer, scores every stop, and ends it when F1 has not gained 0.01 in 5 minutes of training."""
@@ -379,9 +381,8 @@ class Bench:
 
     def speed(self):
         try:
-            speed = lambda: self.kept("speed", [self.ours], lambda _: self.example("speed"))[0]  # noqa: E731
-            memory = lambda: self.kept("memory", [self.ours], lambda _: self.example("memory", 2000))[0]  # noqa: E731
-            ours, memory = self.recorded("speed", [self.ours, self.here], speed), self.recorded("memory", [self.ours], memory)
+            ours = self.measured("speed", [self.ours, self.here], lambda _: self.example("speed"))
+            memory = self.measured("memory", [self.ours], lambda _: self.example("memory", 2000))
         except Later:
             return "Not yet measured."
         return "\n".join([
@@ -408,7 +409,6 @@ class Bench:
             frame_s = decoded["frame_s"]
             yield (f"- The same frames by {title}: {1 / frame_s:.1f} frames/s ({1e3 * frame_s:.0f} ms from pixels to positions); "
                    f"ours is **{frame_s / ours_s:.1f}** times as fast, with half precision {frame_s / half_s:.1f}.")
-
 
     def decoded(self, which, folder):
         for seed in range(1, self.plan["seeds"] + 1):

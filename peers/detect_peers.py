@@ -3,11 +3,11 @@
     python detect_peers.py train published|atomai FOLDER MASK SEED MINUTES OUT STEP_S
     python detect_peers.py step published|atomai FOLDER
     python detect_peers.py decode published|atomai FOLDER WEIGHTS
-    python detect_peers.py device
 
 `train`: FOLDER holds `movie.npy` and the masks of frame 0 that `bench_detect frames` writes; MASK is `ours` or `published`.
 Training is stopped every now and then, and the frames that are judged are searched: OUT is a file with one line of JSON for
-each such stop: seconds of training so far, and for each threshold [frame, y, x, null, probability] of every defect. It ends after MINUTES, or when a file OUT.enough appears. The last weights are left beside OUT.
+each such stop: seconds of training so far, and for each threshold [frame, y, x, null, probability] of every defect.
+It ends after MINUTES, or when a file OUT.enough appears. The last weights are left beside OUT.
 
 Its clock is its steps times STEP_S: what else the machine has to do is not counted, so that one such run can go on every core,
 or on a GPU. `step` measures STEP_S on the processor: its own time in one thread, divided by the number of cores, which is what
@@ -16,8 +16,7 @@ programs as they are; `train` runs the same trainings, but for rounding, in less
 bfloat16 where the processor has instructions for it, and without AtomAI's look at test crops after each step, from which nothing
 is learnt.
 
-`decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock
-on the wall.
+`decode` prints what a frame takes from pixels to positions, on all cores or the GPU, by the clock on the wall.
 
 `published` is the recipe of the WS2 paper (npj Computational Materials 5, 12, 2019) in PyTorch: the encoder-decoder of 149 k
 weights, focal loss, crops of 256 x 256 that are turned, flipped, zoomed, blurred, and given noise and another contrast, 32 a

@@ -103,7 +103,7 @@ time. A round takes about 3 minutes. Leave the machine alone meanwhile.
 Usage: cargo lab bench detect [--seeds N] [--minutes N] [--movies N] [--within N] [--without peers] [--write]
 
 Measures how well defects are found in simulated movies, whose truth is known, beside the limit that the noise sets and
-beside other programs. All of it takes a day; ours alone two hours. Results are kept under .atomotion/bench by what they
+beside other programs. All of it takes a day; ours alone three hours. Results are kept under .atomotion/bench by what they
 depend on: a run that was stopped goes on where it was, and with the rows and curves of benches/detect.json, which come
 from the same sources. Other programs train with as many steps as this processor takes in the time, on an NVIDIA GPU where
 there is one.

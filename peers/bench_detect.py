@@ -275,6 +275,8 @@ class Bench:
                 ended = program.poll() is not None
                 lines = out.read_text().splitlines() if out.exists() else []
                 for line in lines[len(curve):]:
+                    if settled(curve[:-1]):
+                        break  # as it ends it stops once more; where it is fast it has gone on meanwhile
                     curve.append(self.stop(condition, json.loads(line), out))
                 if settled(curve):
                     enough.touch()

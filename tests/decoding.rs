@@ -24,7 +24,7 @@ fn good() -> &'static (Recording, Shared, Defects) {
         let recording = experiment(6).simulate(11).unwrap();
         let labels = PeriodicityBreak::default().label(&recording.movie.frame(0).unwrap()).unwrap();
         let detector =
-            Detector::train_with(&labels, &Training::default().with_steps(300), Device::Cpu, &mut ()).unwrap();
+            Detector::train_with(&labels, &Training::default().with_steps(300), best_device(), &mut ()).unwrap();
         let found = detector.find(&recording.movie).unwrap();
         (recording, Shared::of(&detector), found)
     })

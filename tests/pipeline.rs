@@ -158,7 +158,7 @@ fn training_repeats() {
     let labels = PeriodicityBreak::default().label(&movie.frame(0).unwrap()).unwrap();
     let losses = |seed: u64| {
         let training = Training::default().with_steps(6).with_batch(4).with_seed(seed);
-        Detector::train_with(&labels, &training, Device::Cpu, &mut ()).unwrap().losses().to_vec()
+        Detector::train_with(&labels, &training, best_device(), &mut ()).unwrap().losses().to_vec()
     };
     assert_eq!(losses(5), losses(5));
     assert_ne!(losses(5), losses(6));

@@ -17,7 +17,7 @@ fn brief() -> Training {
 }
 
 fn train(training: &Training) -> Detector {
-    Detector::train_with(&labels(), training, Device::Cpu, &mut ()).unwrap()
+    Detector::train_with(&labels(), training, best_device(), &mut ()).unwrap()
 }
 
 fn message<T>(result: atomotion::Result<T>) -> String {
@@ -39,7 +39,7 @@ fn every_choice_trains() {
     all.push(brief().with_output(Output::Defect).with_class_weights([2.0, 1.0]));
     all.push(brief().with_schedule(Schedule::Constant).with_averaging(0.0));
     for training in all {
-        let detector = Detector::train_with(&labels, &training, Device::Cpu, &mut ()).unwrap();
+        let detector = Detector::train_with(&labels, &training, best_device(), &mut ()).unwrap();
         let maps = detector.probabilities(&frame).unwrap();
         assert_eq!(maps.dim(), (detector.channels().len(), 128, 128), "{training:?}");
         assert!(maps.iter().all(|p| (0.0..=1.0).contains(p)), "{training:?}");
@@ -63,7 +63,7 @@ fn options_out_of_range_are_named() {
         (brief().with_augment(Augment::default().with_straight(2.0)), "straight"),
         (brief().with_augment(Augment::default().with_planting(Planting::default().with_rate(0.9))), "rate"),
     ] {
-        let said = message(Detector::train_with(&labels, &training, Device::Cpu, &mut ()));
+        let said = message(Detector::train_with(&labels, &training, best_device(), &mut ()));
         assert!(said.starts_with(name), "{said} does not begin with {name}");
     }
 }
@@ -112,12 +112,12 @@ fn a_stopped_training_ends_the_same() {
     let _turn = one_at_a_time();
     let (folder, labels, frame) = (Folder::new("stopped"), labels(), labels().frame);
     let training = brief().with_networks(2).with_held_out(0.3);
-    let whole = Detector::train_with(&labels, &training, Device::Cpu, &mut ()).unwrap();
+    let whole = Detector::train_with(&labels, &training, best_device(), &mut ()).unwrap();
     assert!(!whole.held_out().is_empty());
     for after in [1, 4, 6, 7, 11] {
         let path = folder.join(format!("{after}.safetensors"));
         let named = training.clone().with_checkpoint(&path);
-        let stopped = Detector::train_with(&labels, &named, Device::Cpu, &mut Stop { after, done: 0 });
+        let stopped = Detector::train_with(&labels, &named, best_device(), &mut Stop { after, done: 0 });
         assert!(message(stopped).contains(&format!("after {after} of 12")));
         let resumed = Detector::resume(&path).unwrap();
         assert_eq!(resumed.losses(), whole.losses(), "stopped after {after}");
@@ -136,23 +136,23 @@ fn several_frames_teach_one_network() {
     let movie = experiment.simulate(3).unwrap().movie;
     let both = [of(&movie, 0), of(&movie, 3)];
     let training = brief().with_held_out(0.3);
-    let train = |labels: &[Labels]| Detector::train_with(labels, &training, Device::Cpu, &mut ()).unwrap();
+    let train = |labels: &[Labels]| Detector::train_with(labels, &training, best_device(), &mut ()).unwrap();
     let whole = train(&both);
     assert_ne!(whole.losses(), train(&both[..1]).losses());
-    let one = Detector::train_with(&both[0], &training, Device::Cpu, &mut ()).unwrap();
+    let one = Detector::train_with(&both[0], &training, best_device(), &mut ()).unwrap();
     assert_eq!(train(&both[..1]).losses(), one.losses());
     let folder = Folder::new("several");
     whole.save(folder.join("d.safetensors")).unwrap();
     assert!(format!("{whole:?}").contains("frames 0, 3 of"), "{whole:?}");
     let path = folder.join("stopped.safetensors");
     let named = training.clone().with_checkpoint(&path);
-    let stopped = Detector::train_with(&both, &named, Device::Cpu, &mut Stop { after: 3, done: 0 });
+    let stopped = Detector::train_with(&both, &named, best_device(), &mut Stop { after: 3, done: 0 });
     assert!(message(stopped).contains("after 3 of 6"));
     let resumed = Detector::resume(&path).unwrap();
     assert_eq!(resumed.losses(), whole.losses());
     assert_eq!(resumed.probabilities(&both[0].frame).unwrap(), whole.probabilities(&both[0].frame).unwrap());
     let coarse = of(&movie.bin(2).unwrap(), 0);
-    let failed = |labels: &[Labels]| message(Detector::train_with(labels, &training, Device::Cpu, &mut ()));
+    let failed = |labels: &[Labels]| message(Detector::train_with(labels, &training, best_device(), &mut ()));
     assert!(failed(&[both[0].clone(), coarse]).contains("px a lattice period"));
     assert!(failed(&[]).contains("no labelled frame"));
     let none = both[0].at_threshold(1000.0).unwrap();
@@ -213,7 +213,7 @@ fn a_checkpoint_that_cannot_be_written_ends_no_training() {
     let folder = Folder::new("goes-away");
     let training = brief().with_checkpoint(folder.join("c.safetensors"));
     let mut progress = Remove { folder: &folder, said: String::new() };
-    let detector = Detector::train_with(&labels(), &training, Device::Cpu, &mut progress).unwrap();
+    let detector = Detector::train_with(&labels(), &training, best_device(), &mut progress).unwrap();
     assert_eq!(detector.losses().len(), 6);
     assert!(progress.said.contains("no checkpoint") && progress.said.contains("c.safetensors"), "{}", progress.said);
 }
@@ -284,7 +284,7 @@ fn a_killed_training_goes_on() {
     let trainer = Trainer::load(&path).unwrap();
     println!("killed after {} steps", trainer.steps());
     let resumed = Detector::resume(&path).unwrap();
-    let whole = Detector::train_with(&labels(), &child_training(), Device::Cpu, &mut ()).unwrap();
+    let whole = Detector::train_with(&labels(), &child_training(), best_device(), &mut ()).unwrap();
     assert_eq!(resumed.losses(), whole.losses());
 }
 

@@ -68,8 +68,9 @@ impl Detector {
         Trainer::new(labels.as_ref(), training, best_device())
     }
 
-    /// Goes on with a training that was interrupted, from the file that the error named, with the same result as if it
-    /// had not been. The file is all that is needed; a training that had finished gives its detector at once.
+    /// Goes on with a training that was interrupted, from the file that the error named, on the GPU where there is one;
+    /// where it began on the same device, with the same result as if it had not been interrupted, and else but for
+    /// rounding. The file is all that is needed; a training that had finished gives its detector at once.
     ///
     /// # Errors
     /// If the file is missing or damaged, and as [`Detector::train`].

@@ -29,6 +29,15 @@ PEERS = {"published": "published recipe", "atomai": "AtomAI Segmentor"}
 OURS = {"ours": "ours", "by the truth": "ours, best threshold"}
 CORES = len(os.sched_getaffinity(0))
 PEER_MOVIES = ("peers-clean", "peers-middle", "peers-recorded")
+CURVES = {
+    "counts at a W column": {"recorded": 5.5, "counts-9": 9, "counts-17": 17, "counts-35": 35, "clean": 70},
+    "nm a pixel": {"fine": 0.024, "clean": 0.032, "coarse": 0.045},
+}
+"""What the figure shows: rows of the first table by what they differ in."""
+FIGURE = ("![F1 of each group with its interval over movies, and its independent-site limit (dashed), against dose and against "
+          "pixel size; the faintest movies have afterglow as well](detect.svg)")
+WITHIN = (0.2, 0.98)
+"""Limits of a group between which ours is held against others in it."""
 THRESHOLDS = [t / 20 for t in range(4, 15)]
 """The others'."""
 LENGTHS = (100, 200, 400, 800)
@@ -156,21 +165,42 @@ class Bench:
     def movies(self, name):
         return self.plan["movies"] or self.conditions[name]["movies"]
 
-    def against_the_limit(self):
-        def make(name):
-            condition = self.conditions[name]
+    def beside_limit(self, name):
+        """F1 of each group, with its interval, limit and instances; and what else there is to say of these movies."""
+        def make():
             score, runs = self.scored(name, self.movies(name), {})
-            row = [condition["about"]]
-            for group, limit in zip(score["groups"], self.limit(name)):
-                f1, low, high = group["f1"]
-                row.append(f"{f1:.2f} ({low:.2f}–{high:.2f}) / {limit:.2f} = {f1 / max(limit, 1e-9):.2f}; {group['hits'] + group['missed']}")
-            return row + [f"{statistics.median(r['train_s'] for r in runs):.0f}", f"{score['reliability']:.2f}", alarms(runs, score)]
+            groups = [{"f1": g["f1"], "limit": limit, "instances": g["hits"] + g["missed"]}
+                      for g, limit in zip(score["groups"], self.limit(name))]
+            return {"groups": groups, "train_s": statistics.median(r["train_s"] for r in runs),
+                    "reliability": score["reliability"], "false": alarms(runs, score)}
+
+        return self.recorded(f"beside-limit-{name}", [self.ours, name, self.movies(name)], make)
+
+    def against_the_limit(self):
+        def cell(group):
+            (f1, low, high), limit = group["f1"], group["limit"]
+            return f"{f1:.2f} ({low:.2f}–{high:.2f}) / {limit:.2f} = {f1 / max(limit, 1e-9):.2f}; {group['instances']}"
 
         def row(name):
-            return self.recorded(f"groups-{name}", [self.ours, name, self.movies(name)], lambda: make(name))
+            found = self.beside_limit(name)
+            announced, seen = ("—" if of is None else f"{of:.1f}" for of in found["false"])
+            return [self.conditions[name]["about"], *map(cell, found["groups"]), f"{found['train_s']:.0f}",
+                    f"{found['reliability']:.2f}", f"{announced} / {seen}"]
 
         head = ["movies", *GROUPS, "training, s", "calibration error", "false a frame: announced / seen"]
-        return self.table(head, self.ours_alone(), row)
+        return "\n\n".join(filter(None, [self.table(head, self.ours_alone(), row), self.figure()]))
+
+    def figure(self):
+        """Draws F1 and its limit against dose and against pixel size, as benches/detect.svg, and gives the Markdown that shows it."""
+        drawn = self.clone / "benches/detect.svg"
+        with contextlib.suppress(Later):
+            series = {about: [[x, self.beside_limit(name)["groups"]] for name, x in points.items()] for about, points in CURVES.items()}
+            if self.plan["python"] is not None and self.plan["readme"]:
+                command = [self.plan["python"], self.clone / "peers/detect_figure.py", drawn]
+                done = subprocess.run(command, input=json.dumps({"groups": GROUPS, "series": series}), text=True, check=False)
+                if done.returncode != 0:
+                    say("The figure could not be drawn; that of before stays.")
+        return FIGURE if drawn.exists() else ""
 
     def by_species(self):
         def make(name):
@@ -316,7 +346,7 @@ class Bench:
     def beside_peers(self):
         if self.plan["python"] is None:
             return "Left out (`--without peers`)."
-        lines, devices = [], set()
+        lines, by_group, devices = [], [], set()
         seeds = range(1, self.plan["seeds"] + 1)
         # Ours and the limits before what takes a day.
         for condition in PEER_MOVIES:
@@ -345,7 +375,12 @@ class Bench:
             if not these:
                 raise Later
             is_other = which in PEERS
-            against = [verdict(curves(condition, o, "ours"), these) if is_other else "" for o in OURS]
+            of_ours = {o: curves(condition, o, "ours") for o in OURS}
+            against = [verdict(of_ours[o], these) if is_other else "" for o in OURS]
+            for g, limit in enumerate(self.limit(condition)):
+                if is_other and WITHIN[0] <= limit <= WITHIN[1]:
+                    said = (verdict(of_ours[o], these, lambda stop, g=g: stop["groups"][g]) for o in OURS)
+                    by_group.append([self.conditions[condition]["about"], item.title(), labels, GROUPS[g], *said])
             if which != "by the truth":
                 lines.extend(curve_lines(condition, f"{item.title()}, {labels} labels", these))
             if is_other:
@@ -355,11 +390,18 @@ class Bench:
         items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in (*((o, "ours") for o in OURS), *((w, m) for w in PEERS for m in ("ours", "published")))]
         head = ["movie", "program", "labels", "seeds", "F1 of all", "ours is", "with its best threshold", *GROUPS, "limits", "training, s"]
         table = self.table(head, items, row)
-        steps = ", ".join(f"{self.step_s(which):.2f} s for the {title}" for which, title in PEERS.items()) if devices else ""
+        steps = []
+        for which, title in PEERS.items():
+            with contextlib.suppress(Later):  # on a machine with another number of cores
+                steps.append(f"{self.step_s(which):.2f} s for the {title}")
+        steps = f" ({', '.join(steps)})" if steps else ""
         where = (f"The best of each of the others' curves counts, with the best of {len(THRESHOLDS)} thresholds, by the truth; ours as its training "
                  f"ends, with the threshold that it has by default, and with the best of the same. \"Higher\" is what is so with disjoint 95 % intervals over three seeds or more. Seconds of the others are steps times what a step takes as the "
-                 f"programs are ({steps}); they ran on: {', '.join(sorted(devices))}." if devices else "")
-        return "\n\n".join([table, where, "F1 against seconds of training, one line a seed:", "\n".join(lines)])
+                 f"programs are{steps}; they ran on: {', '.join(sorted(devices))}." if devices else "")
+        groups = report.table(["movie", "program", "labels", "group", "ours is", "with its best threshold"], by_group)
+        between = f"The same by group, wherever its limit is between {WITHIN[0]} and {WITHIN[1]}:"
+        told = [table, where, *([between, groups] if by_group else []), "F1 against seconds of training, one line a seed:"]
+        return "\n\n".join(filter(None, [*told, "\n".join(lines)]))
 
     def curve_of_ours(self, condition, seed):
         depends = [self.ours, condition, seed, LENGTHS]
@@ -376,9 +418,9 @@ class Bench:
 
     def row(self, condition, program, labels, curves, against):
         last = [best(curve) for curve in curves]
-        groups = [statistics.mean(stop["groups"][g] for stop in last) for g in range(3)]
+        groups = [interval([stop["groups"][g] for stop in last]) for g in range(3)]
         return [self.conditions[condition]["about"], program, labels, len(curves), interval([s["all"] for s in last]), *against,
-                *(f"{g:.2f}" for g in groups), " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
+                *groups, " / ".join(f"{limit:.2f}" for limit in self.limit(condition)),
                 f"{statistics.mean(s['seconds'] for s in last):.0f}"]
 
     def speed(self):
@@ -454,10 +496,12 @@ SPECIES = ("Mo_W", "V_W", "V_S", "V_2S", "W_ad", "W_2S")
 
 
 def alarms(runs, score):
-    """What noise alone was said to give, and what was false, a frame."""
-    announced = [sum(found) / len(found) for run in runs for _, found in run["alarms"] if found]
+    """What noise alone was said to give (by the kind of frame that gives most, as the library says it), and what was false, a
+    frame."""
+    kinds = [[sum(found) / len(found) for _, found in run["alarms"] if found] for run in runs]
+    announced = [max(of) for of in kinds if of]
     seen = sum(group["false"] for group in score["groups"]) / score["frames"]
-    return f"{statistics.mean(announced) if announced else float('nan'):.1f} / {seen:.1f}"
+    return [statistics.mean(announced) if announced else None, seen]
 
 
 def settled(curve):
@@ -496,9 +540,9 @@ def interval(values):
     return f"{mean:.2f} ± {half_width(values):.2f}" if len(values) > 1 else f"{mean:.2f}"
 
 
-def verdict(ours, theirs):
+def verdict(ours, theirs, of=lambda stop: stop["all"]):
     """Higher or lower where 95 % intervals over three seeds or more are disjoint."""
-    sides = [[best(curve)["all"] for curve in curves] for curves in (ours, theirs)]
+    sides = [[of(best(curve)) for curve in curves] for curves in (ours, theirs)]
     if min(map(len, sides)) < 3:
         return "equal (too few seeds)"
     (a, half_a), (b, half_b) = ((statistics.mean(side), half_width(side)) for side in sides)

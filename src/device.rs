@@ -1,5 +1,6 @@
 //! Where tensors live: the GPU where libtorch sees one, else the CPU. Chosen at run time.
 
+use crate::error::{Error, Result};
 use std::ffi::{CStr, CString, OsStr, c_void};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,17 @@ static WHEN_LOADED: extern "C" fn() = load_cuda;
 #[must_use]
 pub fn best_device() -> Device {
     if Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu }
+}
+
+/// Whether this machine has a device.
+pub(crate) fn reachable(device: Device) -> Result<()> {
+    let (gpus, best) = (Cuda::device_count().max(0), describe(best_device()));
+    match device {
+        Device::Cuda(i) if i as i64 >= gpus => {
+            Err(Error::data(format!("there is no CUDA device {i}: libtorch sees {gpus}; `best_device()` gives {best}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether numbers of 16 bits (bfloat16) make a network faster there: on a processor that has instructions for them.

@@ -84,6 +84,15 @@ impl Error {
         if let Error::Interrupted { .. } = self { Error::interrupted(doing(), kept) } else { self }
     }
 
+    /// Whether libtorch says that there was not enough memory: CUDA's words, its allocators', or the system's.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        let Error::Torch(said) = self else { return false };
+        let said = said.to_string().to_ascii_lowercase();
+        ["out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed"]
+            .iter()
+            .any(|words| said.contains(words))
+    }
+
     pub(crate) fn data(message: impl Into<String>) -> Error {
         Error::Data(message.into())
     }

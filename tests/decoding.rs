@@ -125,6 +125,17 @@ fn a_stream_finds_the_same() {
     let (median, high) = (stream.latency(0.5).unwrap(), stream.latency(0.95).unwrap());
     assert!(stream.latencies().contains(&median) && median <= high);
     assert!(format!("{stream:?}").contains("95th percentile"), "{stream:?}");
+    // What noise gives is part of every table, counted in one frame of twenty: here in the first alone.
+    let alarms = |defects: &Defects| defects.false_alarms().unwrap().clone();
+    assert_eq!(alarms(&each[0]).kinds.iter().map(|k| k.detections.len()).collect::<Vec<_>>(), [1, 1]);
+    assert!(each.iter().all(|defects| alarms(defects) == alarms(&each[0])));
+    let alone = shared.detector().find_in(&recording.movie.frame(0).unwrap()).unwrap();
+    assert_eq!(alarms(&alone), alarms(&each[0]));
+    let movie = recording.movie.take_frames(..1, 1).unwrap();
+    assert_eq!(alarms(&shared.detector().find(&movie).unwrap()), alarms(&alone));
+    let without = Decoding::default().with_surrogates(Surrogates::default().with_frames(0));
+    let mut quiet = Stream::new(shared.detector()).with_decoding(without).unwrap();
+    assert!(quiet.find_in(&recording.movie.frame(0).unwrap()).unwrap().false_alarms().is_none());
     // A frame of another size is another frame.
     let small = recording.movie.crop(..160, ..192).unwrap().frame(1).unwrap();
     let inside = stream.find_in(&small).unwrap();

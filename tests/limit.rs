@@ -186,6 +186,39 @@ fn clean_is_where_f1_of_v2s_is_98_per_cent() {
     assert_eq!(Imaging::clean().afterglow, 0.0, "whole counts");
 }
 
+/// The limit of a recording is that of its dose, with species as frequent as its truth says, site by site; late frames, which
+/// hold more vacancies, have another; frames that are not there are told.
+#[test]
+fn a_recording_has_a_limit() {
+    let imaging = Imaging::clean().with_size_px(160).with_counts_at_w(20.0).with_s_per_frame(60.0);
+    let recording = Experiment::ws2().with_frames(6).with_imaging(imaging).simulate(4).unwrap();
+    let crystal = &recording.experiment.matter.crystal;
+    let table = recording.evolution.sites().table().unwrap();
+    let on_s: Vec<bool> = table.column("sublattice").unwrap().u8().unwrap().iter().map(|s| s == Some(1)).collect();
+    let part = |species: &str, frames: std::ops::Range<usize>| {
+        let states = frames.flat_map(|f| recording.evolution.states(f).into_iter().zip(&on_s));
+        let names: Vec<String> = states.filter(|(_, on_s)| **on_s).map(|(s, _)| s.species(crystal)).collect();
+        let count = |name: &str| names.iter().filter(|n| *n == name).count() as f64;
+        count(species) / (names.len() as f64 - count("hole"))
+    };
+    for frames in [0..1, 4..6] {
+        let limit = recording.limit(frames.clone()).unwrap();
+        for species in ["V_S", "V_2S"] {
+            let prevalence = limit.of(species).unwrap().prevalence;
+            assert!((prevalence - part(species, frames.clone())).abs() < 1e-12, "{species}: {prevalence}");
+        }
+        assert!(f1(&limit, "Mo_W") > 0.9);
+        let (both, each) = (limit.f1_of(&["V_S", "V_2S"]).unwrap(), ["V_S", "V_2S"].map(|s| f1(&limit, s)));
+        assert!(both > each[0].min(each[1]) && both < each[0].max(each[1]), "{both}, {each:?}");
+    }
+    let single = |frames| f1(&recording.limit(frames).unwrap(), "V_S");
+    assert!(single(4..6) > single(0..1));
+    assert!(recording.limit(0..1).unwrap().f1_of(&["Si_C"]).is_none());
+    for frames in [5..7, 2..2] {
+        assert!(recording.limit(frames).unwrap_err().to_string().starts_with("frames"));
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_limit() {
     let options = LimitOptions::default().with_frames(20).with_draws(5);

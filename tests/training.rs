@@ -68,6 +68,21 @@ fn options_out_of_range_are_named() {
     }
 }
 
+/// A device that is not there is told, before anything is trained or moved.
+#[test]
+fn a_device_that_is_not_there_is_told() {
+    let _turn = one_at_a_time();
+    let said = message(Detector::train_with(&labels(), &brief(), Device::Cuda(99), &mut ()));
+    assert!(said.contains("no CUDA device 99") && said.contains("best_device()"), "{said}");
+    let mut detector = train(&brief());
+    let (before, frame) = (detector.device(), labels().frame);
+    let maps = detector.probabilities(&frame).unwrap();
+    assert!(message(detector.to_device(Device::Cuda(99))).contains("no CUDA device 99"));
+    assert_eq!((detector.device(), detector.probabilities(&frame).unwrap()), (before, maps));
+    detector.to_device(Device::Cpu).unwrap();
+    assert_eq!(detector.device(), Device::Cpu);
+}
+
 /// Three networks: their mean and how much they differ; a file keeps all of them.
 #[test]
 fn an_ensemble_gives_mean_and_spread() {

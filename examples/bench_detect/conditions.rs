@@ -14,7 +14,7 @@ pub struct Condition {
     pub training: Training,
     /// Frames that are judged.
     pub judged: Range<usize>,
-    /// Movies by default: 200 instances of each group in all.
+    /// Movies by default; of those without peers, with 200 instances of each group in all, or more.
     pub movies: u64,
 }
 
@@ -36,7 +36,7 @@ fn early(imaging: Imaging, matter: Matter) -> Experiment {
 }
 
 fn plain(name: &'static str, about: &'static str, experiment: Experiment) -> Condition {
-    Condition { name, about, experiment, first: None, training: Training::default(), judged: 1..9, movies: 4 }
+    Condition { name, about, experiment, first: None, training: Training::default(), judged: 1..9, movies: 6 }
 }
 
 /// All of them, in the order of the table.
@@ -119,25 +119,18 @@ pub fn first_frame(condition: &Condition, movie: u64) -> atomotion::Result<Frame
     }
 }
 
-/// The independent-site limit of each group at a condition's dose: an ideal observer of one frame that knows lattice and
-/// probe. It counts a species taken for another of its group as wrong, which the scores do not.
+/// The independent-site limit of each group at a condition's dose, species as frequent as they are in the frames that are
+/// judged, of as many movies as a condition has: an ideal observer of one frame that knows lattice and probe. It counts a species taken for another of its group
+/// as wrong, which the scores do not.
 pub fn limit(condition: &Condition) -> atomotion::Result<[f64; 3]> {
-    let (imaging, c) = (&condition.experiment.imaging, condition.experiment.matter.composition);
-    let w = [("Mo_W", [42, 0, 0], c.dopant), ("V_W", [0, 0, 0], c.host_vacancy), ("W_ad", [74, 74, 0], c.adatom)];
-    let s = [("V_S", [16, 0, 0], c.single), ("V_2S", [0, 0, 0], c.double), ("W_2S", [74, 0, 0], c.antisite)];
-    let kinds = vec![SiteKind::new([74, 0, 0], &w), SiteKind::new([16, 16, 0], &s)];
-    let imaging = imaging.clone().with_size_px((4.0 / imaging.nm_per_px) as usize);
-    let side = imaging.size_px as f64 * imaging.nm_per_px + 2.0;
-    let perfect = Matter::ws2().with_composition(Composition::perfect()).evolve(side, 1, 1.0, 1)?.columns(0);
-    let limit = detection_limit(&imaging, &perfect, &LimitOptions::default().with_kinds(kinds))?;
-    Ok([["Mo_W", "V_W"], ["V_S", "V_2S"], ["W_ad", "W_2S"]].map(|names| {
-        let (mut hits, mut called, mut all) = (0.0, 0.0, 0.0);
-        for s in names.iter().filter_map(|n| limit.of(n)) {
-            let found = s.prevalence * s.recall;
-            hits += found;
-            called += found / s.precision.max(1e-9);
-            all += s.prevalence;
-        }
-        2.0 * hits / (called + all)
-    }))
+    let movies =
+        (0..condition.movies).map(|movie| recording(condition, movie)).collect::<atomotion::Result<Vec<_>>>()?;
+    let limit = Recording::limit_of(&movies.iter().collect::<Vec<_>>(), condition.judged.clone())?;
+    let groups = [["Mo_W", "V_W"], ["V_S", "V_2S"], ["W_ad", "W_2S"]];
+    let [a, b, c] = groups.map(|names| {
+        limit
+            .f1_of(&names)
+            .ok_or_else(|| Error::Data(format!("{}: no frame that is judged has {}", condition.name, names[0])))
+    });
+    Ok([a?, b?, c?])
 }

@@ -110,7 +110,7 @@ there is one.
 
   --seeds N         seeds of every comparison with another program (3)
   --minutes N       longest training of another program (20)
-  --movies N        movies of each kind (as many as are needed for 200 of each kind of defect)
+  --movies N        movies of each kind (6 by default, with 200 or more of each group of defects)
   --within N        begin nothing new after N minutes: tables of what there is, and what is missing (0: at once)
   --without peers   ours alone
   --write           put the tables into benches/README.md, rows and curves into benches/detect.json

@@ -16,20 +16,24 @@ pub(super) struct Adam {
 }
 
 impl Adam {
-    pub(super) fn new(vs: &nn::VarStore) -> Adam {
+    pub(super) fn new(vs: &nn::VarStore) -> Result<Adam> {
         let mut named: Vec<(String, Tensor)> = vs.variables().into_iter().filter(|(_, t)| t.requires_grad()).collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
         let parameters: Vec<Tensor> = named.into_iter().map(|(_, t)| t).collect();
         let length: i64 = parameters.iter().map(|p| p.numel() as i64).sum();
-        let zeros = || Tensor::zeros([length], (Kind::Float, vs.device()));
-        Adam { parameters, moments: [zeros(), zeros()], steps: 0 }
+        let zeros = || Tensor::f_zeros([length], (Kind::Float, vs.device()));
+        Ok(Adam { parameters, moments: [zeros()?, zeros()?], steps: 0 })
     }
 
     /// Begins a new gradient.
-    pub(super) fn forget(&mut self) {
-        for parameter in &mut self.parameters {
-            parameter.zero_grad();
+    pub(super) fn forget(&mut self) -> Result<()> {
+        for parameter in &self.parameters {
+            let mut gradient = parameter.f_grad()?;
+            if gradient.defined() {
+                let _ = gradient.f_detach_()?.f_zero_()?;
+            }
         }
+        Ok(())
     }
 
     /// Takes one step down the gradient that has gathered.
@@ -81,11 +85,11 @@ mod tests {
         other.copy(&vs).unwrap();
         let x = Tensor::randn([64, 5], (Kind::Float, Device::Cpu));
         let y = (&x * &x).sum_dim_intlist([1_i64].as_slice(), true, Kind::Float);
-        let mut adam = Adam::new(&vs);
+        let mut adam = Adam::new(&vs).unwrap();
         let mut reference = nn::Adam::default().build(&other, 0.0).unwrap();
         for step in 0..200 {
             let rate = 0.02 / f64::from(step + 10);
-            adam.forget();
+            adam.forget().unwrap();
             (ours.forward(&x) - &y).square().mean(Kind::Float).backward();
             adam.descend(rate).unwrap();
             reference.set_lr(rate);

@@ -131,7 +131,7 @@ impl Trainer {
         let mut trainer = Trainer::with_new_weights(canvases, memory, Checkpoint::at(path), device)?;
         trainer.descent.member.load(&stored.arrays, "").map_err(foreign)?;
         for i in 0..trainer.memory.network() {
-            let member = Member::new(&trainer.memory.training, 0, device);
+            let member = Member::new(&trainer.memory.training, 0, device)?;
             member.load(&stored.arrays, &prefix(i)).map_err(foreign)?;
             trainer.done.push(member);
         }

@@ -4,55 +4,40 @@ use super::adam::Adam;
 use super::augment::Batch;
 use super::member::Member;
 use super::training::{Training, images, tensor};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use ndarray::{Array4, Axis, s};
+use std::ops::Range;
 use tch::Tensor;
 
 /// Network and optimiser.
 pub(super) struct Descent {
     pub member: Member,
     pub adam: Adam,
-    /// Pretends that the device holds no more crops than this.
-    #[cfg(test)]
-    pub room: Option<usize>,
 }
 
 impl Descent {
-    pub(super) fn new(member: Member) -> Descent {
-        let adam = Adam::new(&member.vs);
-        Descent {
-            member,
-            adam,
-            #[cfg(test)]
-            room: None,
-        }
+    pub(super) fn new(member: Member) -> Result<Descent> {
+        let adam = Adam::new(&member.vs)?;
+        Ok(Descent { member, adam })
     }
 
     /// Takes a step and gives its loss. A batch that the device has no memory for is taken in `parts`, twice as many
     /// each time, whose gradients add up.
     pub(super) fn step(&mut self, batch: &Batch, training: &Training, rate: f64, parts: &mut usize) -> Result<f32> {
-        loop {
-            match self.gradient(batch, training, *parts) {
-                Err(e) if out_of_memory(&e) && *parts < training.batch => *parts = (2 * *parts).min(training.batch),
-                loss => {
-                    let loss = loss?;
-                    self.adam.descend(rate)?;
-                    return Ok(loss);
-                }
-            }
-        }
+        let loss = in_parts(training.batch, parts, |parts| self.gradient(batch, training, parts))?;
+        self.adam.descend(rate)?;
+        Ok(loss)
     }
 
     /// The loss of a batch; its gradient is in the variables.
     fn gradient(&mut self, batch: &Batch, training: &Training, parts: usize) -> Result<f32> {
-        self.adam.forget();
+        self.adam.forget()?;
         let crops = batch.image.len_of(Axis(0));
         let mut sum = 0.0;
-        for start in (0..crops).step_by(crops.div_ceil(parts)) {
-            let end = (start + crops.div_ceil(parts)).min(crops);
-            self.fits(end - start)?;
-            let loss = self.loss(batch, start..end, training)?;
-            let share = (end - start) as f64 / crops as f64;
+        for some in ranges(crops, parts) {
+            fits(some.len())?;
+            let share = some.len() as f64 / crops as f64;
+            let loss = self.loss(batch, some, training)?;
             loss.f_mul_scalar(share)?.f_backward()?;
             sum += loss.f_double_value(&[])? * share;
         }
@@ -60,7 +45,7 @@ impl Descent {
     }
 
     /// The loss of some crops of a batch.
-    fn loss(&self, batch: &Batch, crops: std::ops::Range<usize>, training: &Training) -> Result<Tensor> {
+    fn loss(&self, batch: &Batch, crops: Range<usize>, training: &Training) -> Result<Tensor> {
         let device = self.member.vs.device();
         let part = |all: &Array4<f32>| tensor(all.slice(s![crops.clone(), .., .., ..]), device);
         let image = images(batch.image.slice(s![crops.clone(), .., .., ..]), device)?;
@@ -68,27 +53,35 @@ impl Descent {
         let logits = self.member.model.forward(&image, true)?;
         training.loss.of(&logits, &target, &weight, &training.shares())
     }
+}
 
-    #[cfg(test)]
-    fn fits(&self, crops: usize) -> Result<()> {
-        match self.room {
-            Some(room) if crops > room => Err(Error::Torch(tch::TchError::Torch("CUDA out of memory. Tried …".into()))),
-            _ => Ok(()),
+/// Does work with crops in so many parts; in twice as many, where the device has no memory for one, until a part is one crop.
+pub(super) fn in_parts<T>(crops: usize, parts: &mut usize, mut work: impl FnMut(usize) -> Result<T>) -> Result<T> {
+    loop {
+        match work(*parts) {
+            Err(problem) if problem.is_out_of_memory() && *parts < crops => *parts = (2 * *parts).min(crops),
+            done => return done,
         }
-    }
-
-    #[cfg(not(test))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // tests have less room
-    fn fits(&self, _crops: usize) -> Result<()> {
-        Ok(())
     }
 }
 
-/// What CUDA, its allocator and the CPU's say when there is no memory left.
-pub(super) fn out_of_memory(error: &Error) -> bool {
-    let Error::Torch(error) = error else { return false };
-    let said = error.to_string().to_ascii_lowercase();
-    ["out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed"]
-        .iter()
-        .any(|w| said.contains(w))
+/// Crops in so many parts, the last of which may be smaller.
+pub(super) fn ranges(crops: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let each = crops.div_ceil(parts.max(1)).max(1);
+    (0..crops).step_by(each).map(move |start| start..(start + each).min(crops))
+}
+
+/// Nothing, but in tests, where a device may pretend to hold no more crops than this.
+pub(super) fn fits(_crops: usize) -> Result<()> {
+    #[cfg(test)]
+    if ROOM.get().is_some_and(|room| _crops > room) {
+        return Err(tch::TchError::Torch("CUDA out of memory. Tried …".into()).into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many crops the device of this thread's tests pretends to hold.
+    pub(super) static ROOM: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
 }

@@ -121,8 +121,17 @@ impl Detector {
     }
 
     /// Moves the weights to another device.
-    pub fn to_device(&mut self, device: Device) {
-        self.members.iter_mut().for_each(|m| m.vs.set_device(device));
+    ///
+    /// # Errors
+    /// If the device is not there, or has no memory for them.
+    pub fn to_device(&mut self, device: Device) -> Result<()> {
+        let before = self.device();
+        let moved = self.members.iter_mut().try_for_each(|m| m.move_to(device));
+        if moved.is_err() {
+            // All where the first was; what they left is free again.
+            self.members.iter_mut().try_for_each(|m| m.move_to(before))?;
+        }
+        moved
     }
 
     /// Saves the weights as safetensors; the header says what they are and how they were trained: `format`,
@@ -155,7 +164,7 @@ impl Detector {
         let count = (0..memory.training.networks).take_while(there).count().max(1);
         let mut members = vec![];
         for i in 0..count {
-            let member = Member::new(&memory.training, 0, best_device());
+            let member = Member::new(&memory.training, 0, best_device())?;
             member.load(&stored.arrays, &prefix(i)).map_err(foreign)?;
             members.push(member);
         }

@@ -2,11 +2,12 @@
 
 use super::augment::{Augment, Canvas};
 use super::components::components;
+use super::descent::{in_parts, ranges};
 use super::member::Member;
-use super::training::{Training, images, tensor};
+use super::training::{Training, tensor};
 use crate::error::Result;
 use ndarray::{Array2, Axis};
-use tch::Device;
+use tch::Tensor;
 
 /// The frames to learn from, and what is held out of them.
 pub(super) struct Parts {
@@ -31,14 +32,22 @@ impl Parts {
 }
 
 /// Loss and F1 of a network on crops of what was held out, always the same ones.
-pub(super) fn judge(member: &Member, held: &[Canvas], training: &Training, device: Device) -> Result<(f32, f32)> {
+pub(super) fn judge(member: &Member, held: &[Canvas], training: &Training, mut parts: usize) -> Result<(f32, f32)> {
     const BATCHES: u64 = 2;
     // As the frame is, whatever is trained on: what matters is how it does on frames.
     let augment = Augment { straight: 1.0, near_labels: 0.0, contrast: 0.0, shift: 0.0, ..training.augment.clone() };
     let (mut loss, mut found) = (0.0, Found::default());
     for i in 0..BATCHES {
         let batch = augment.batch(held, training.batch, i, !training.seed);
-        let logits = tch::no_grad(|| member.model.forward(&images(batch.image.view(), device)?, false))?;
+        let logits = in_parts(training.batch, &mut parts, |parts| {
+            let said = |some| member.said(&batch, some, false);
+            let mut said = ranges(training.batch, parts).map(said).collect::<Result<Vec<_>>>()?;
+            match said.len() {
+                1 => Ok(said.remove(0)),
+                _ => Ok(Tensor::f_cat(&said, 0)?),
+            }
+        })?;
+        let device = member.vs.device();
         let (target, weight) = (tensor(batch.target.view(), device)?, tensor(batch.weight.view(), device)?);
         loss += training.loss.of(&logits, &target, &weight, &training.shares())?.f_double_value(&[])?;
         let maps = super::predict::array(&logits)?;

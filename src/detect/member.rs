@@ -1,11 +1,15 @@
 //! One network of an ensemble, its running mean, and what files hold of it.
 
-use super::augment::Canvas;
+use super::augment::{Batch, Canvas};
+use super::descent::{fits, in_parts, ranges};
 use super::network::Model;
 use super::training::{Training, images};
+use crate::device::reachable;
 use crate::error::Result;
 use crate::file::Array;
+use ndarray::s;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -17,21 +21,37 @@ pub(super) struct Member {
 
 impl Member {
     /// With new weights, which depend on the seed alone: they are drawn on the CPU, whatever the device.
-    pub(super) fn new(training: &Training, seed: u64, device: Device) -> Member {
+    ///
+    /// # Errors
+    /// If the device is not there, or has no memory for them.
+    pub(super) fn new(training: &Training, seed: u64, device: Device) -> Result<Member> {
         // libtorch has one generator for all threads.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         tch::manual_seed(seed as i64);
-        let mut vs = nn::VarStore::new(Device::Cpu);
+        let vs = nn::VarStore::new(Device::Cpu);
         let model = training.architecture.build(
             &vs.root(),
             training.input.planes() as i64,
             training.output.channels().len() as i64,
         );
-        if device != Device::Cpu {
-            vs.set_device(device);
-        }
-        Member { vs, model }
+        let mut member = Member { vs, model };
+        member.move_to(device)?;
+        Ok(member)
+    }
+
+    /// Moves all variables to another device.
+    ///
+    /// # Errors
+    /// If the device is not there, or has no memory for them: they stay where they are.
+    pub(super) fn move_to(&mut self, device: Device) -> Result<()> {
+        reachable(device)?;
+        // tch's own way to do it panics where one does not fit: it is left with nothing to move.
+        let mut variables: Vec<Tensor> = self.vs.variables().into_values().collect();
+        let there = variables.iter().map(|v| v.f_to_device(device)).collect::<Result<Vec<_>, _>>()?;
+        tch::no_grad(|| variables.iter_mut().zip(&there).try_for_each(|(v, there)| v.f_set_data(there)))?;
+        self.vs.set_device(device);
+        Ok(())
     }
 
     /// Every variable, on the CPU.
@@ -55,14 +75,27 @@ impl Member {
         Ok(())
     }
 
-    /// Measures the statistics that batches are normalised by anew: those of averaged weights are not the averages.
-    pub(super) fn settle(&self, canvases: &[Canvas], training: &Training, seed: u64) -> Result<()> {
+    /// Measures the statistics that batches are normalised by anew: those of averaged weights are not the averages. Where the
+    /// device runs out of memory, crops that are tried again count twice in these running means.
+    pub(super) fn settle(&self, canvases: &[Canvas], training: &Training, seed: u64, mut parts: usize) -> Result<()> {
         const BATCHES: u64 = 8;
         for i in 0..BATCHES {
             let batch = training.augment.batch(canvases, training.batch, training.steps as u64 + i, seed);
-            let _ = tch::no_grad(|| self.model.forward(&images(batch.image.view(), self.vs.device())?, true))?;
+            in_parts(training.batch, &mut parts, |parts| {
+                for some in ranges(training.batch, parts) {
+                    let _ = self.said(&batch, some, true)?;
+                }
+                Ok(())
+            })?;
         }
         Ok(())
+    }
+
+    /// The logits of some crops of a batch; in training what batches are normalised by is measured along with them.
+    pub(super) fn said(&self, batch: &Batch, crops: Range<usize>, train: bool) -> Result<Tensor> {
+        fits(crops.len())?;
+        let image = images(batch.image.slice(s![crops, .., .., ..]), self.vs.device())?;
+        tch::no_grad(|| self.model.forward(&image, train))
     }
 }
 

@@ -72,9 +72,9 @@ impl Trainer {
     ) -> Result<Trainer> {
         let training = &memory.training;
         seeded("Training", training.seed);
-        let member = Member::new(training, training.seed_of(memory.network()), device);
+        let member = Member::new(training, training.seed_of(memory.network()), device)?;
         let average = Average::new(&member.vs)?;
-        let (parts, descent) = (Parts::of(&canvases, training), Descent::new(member));
+        let (parts, descent) = (Parts::of(&canvases, training), Descent::new(member)?);
         let (done, timing) = (vec![], Timing::default());
         Ok(Trainer { canvases, parts, done, descent, average, memory, checkpoint, next: None, timing })
     }
@@ -190,7 +190,7 @@ impl Trainer {
         let (training, member) = (&self.memory.training, &self.descent.member);
         let due = (step + 1).is_multiple_of(training.steps.div_ceil(LOOKS)) || step + 1 == training.steps;
         if due && !self.parts.held.is_empty() {
-            let (loss, f1) = judge(member, &self.parts.held, training, member.vs.device())?;
+            let (loss, f1) = judge(member, &self.parts.held, training, self.memory.parts)?;
             self.memory.held_out.push(HeldOut { network: self.memory.network(), step: step + 1, loss, f1 });
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Trainer {
         self.memory.ends.push(self.memory.losses.len());
         if !self.memory.finished() {
             let (training, device) = (&self.memory.training, self.descent.member.vs.device());
-            self.descent = Descent::new(Member::new(training, training.seed_of(self.memory.network()), device));
+            self.descent = Descent::new(Member::new(training, training.seed_of(self.memory.network()), device)?)?;
             self.average = Average::new(&self.descent.member.vs)?;
             self.next = None;
         }
@@ -214,10 +214,10 @@ impl Trainer {
     fn averaged(&self) -> Result<Member> {
         let (training, network) = (&self.memory.training, self.memory.network());
         let seed = training.seed_of(network);
-        let member = Member::new(training, seed, self.descent.member.vs.device());
+        let member = Member::new(training, seed, self.descent.member.vs.device())?;
         if training.averaging > 0.0 {
             self.average.copy_to(&member.vs)?;
-            member.settle(&self.parts.learnt, training, seed)?;
+            member.settle(&self.parts.learnt, training, seed, self.memory.parts)?;
         } else {
             Average::new(&self.descent.member.vs)?.copy_to(&member.vs)?;
         }
@@ -252,7 +252,7 @@ impl Trainer {
         }
         let mut members = vec![];
         for done in &self.done {
-            let copy = Member::new(&self.memory.training, 0, done.vs.device());
+            let copy = Member::new(&self.memory.training, 0, done.vs.device())?;
             Average::new(&done.vs)?.copy_to(&copy.vs)?;
             members.push(copy);
         }

@@ -5,6 +5,7 @@ use super::super::backdrop::Backdrop;
 use super::super::calibration::{Calibration, Unsure};
 use super::super::detector::Detector;
 use super::super::plant::Planting;
+use super::maps::{Engine, Maps};
 use super::objects::{Object, usual};
 use super::places::{Front, Places};
 use super::{Decoding, STRIDE};
@@ -156,8 +157,12 @@ impl Detector {
         let (h, w) = shown.planes[0].dim();
         // What does not fill a stride is left out.
         let (h, w) = (h / STRIDE * STRIDE, w / STRIDE * STRIDE);
-        let stack = Array4::from_shape_fn((1, shown.planes.len(), h, w), |(_, p, y, x)| shown.planes[p][[y, x]]);
-        let maps = self.uncalibrated(&stack)?.mean.index_axis_move(Axis(0), 0);
+        let planes: Vec<Array2<f32>> = shown.planes.iter().map(|p| p.slice(s![..h, ..w]).to_owned()).collect();
+        let predict = |stack: &Array4<f32>| self.uncalibrated(stack);
+        let mut engine = Engine { predict: &predict, stride: STRIDE, field: self.field_px(), most_px: usize::MAX };
+        let Some(Maps { mean: maps, .. }) = engine.maps(&[&planes])?.into_iter().next() else {
+            return Ok((vec![], 0.0));
+        };
         let signed = shown.planes.get(1).map(|rest| rest.slice(s![..h, ..w]).to_owned());
         let (mut found, mut from) = (vec![], 0.0_f32);
         for (channel, map) in maps.axis_iter(Axis(0)).enumerate() {

@@ -50,8 +50,8 @@ impl Engine<'_> {
             let end = images.len().min(done.len() + self.frames_at_once(size));
             match self.some(&images[done.len()..end]) {
                 Ok(maps) => done.extend(maps),
-                Err(problem) if out_of_memory(&problem) && self.smaller(end - done.len(), size) => {}
-                Err(problem) if out_of_memory(&problem) => {
+                Err(problem) if problem.is_out_of_memory() && self.smaller(end - done.len(), size) => {}
+                Err(problem) if problem.is_out_of_memory() => {
                     return Err(Error::data(format!(
                         "the device has too little memory even for {} pixels at a time ({problem}): close what else \
                          uses it",
@@ -163,13 +163,6 @@ impl Maps {
 
 fn fold(maps: ArrayView3<f32>) -> Array2<f32> {
     maps.fold_axis(Axis(0), 0.0_f32, |a, b| a.max(*b))
-}
-
-/// Whether libtorch says that there was not enough memory: CUDA's words, or those of its CPU allocator.
-fn out_of_memory(problem: &Error) -> bool {
-    let Error::Torch(said) = problem else { return false };
-    let said = said.to_string();
-    ["out of memory", "not enough memory", "can't allocate memory"].iter().any(|words| said.contains(words))
 }
 
 #[cfg(test)]

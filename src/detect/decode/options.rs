@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Decoding {
     /// What is at least this probable is a defect. Probabilities are calibrated on frames like the labelled one, and follow how
-    /// frequent faint defects are in each frame; they are rather too low: of what has 0.5 at least half is true. F1 of what is
-    /// hard to see is highest at a lower one.
+    /// frequent faint defects are in each frame; about half of what has 0.5 is true on frames like the labelled
+    /// one, fewer in frames of very few counts. F1 of what is hard to see is highest at a lower one.
     pub threshold: f64,
     /// Defects of fewer (binned) pixels are dropped.
     pub min_area_px: usize,

@@ -1,5 +1,6 @@
 //! Frames one at a time, as they come from a microscope.
 
+use super::surrogates::Noise;
 use super::{Decoder, Decoding, Gathered};
 use crate::defects::{Area, Areas, Defects, Rows};
 use crate::detect::Detector;
@@ -11,7 +12,9 @@ use std::time::{Duration, Instant};
 /// A detector that is given frames one at a time, and says how long each took.
 ///
 /// Frames may have any size. The first one that shows a lattice is what later ones are held against where a frame may have
-/// lost its lattice; before it, a frame counts as one hole. What noise alone gives is counted by [`Detector::find`].
+/// lost its lattice; before it, a frame counts as one hole. What noise alone gives ([`Defects::false_alarms`]) is counted in that
+/// frame and in every twentieth after it, as often as [`Surrogates::frames`] says: those take about three times as long, and
+/// every table has the counts so far.
 ///
 /// ```
 /// use atomotion::{detect::{Detector, PeriodicityBreak, Training}, simulate::Ws2};
@@ -34,6 +37,9 @@ pub struct Stream<D> {
     preparation: super::Preparation,
     /// What the device has been seen to hold at once.
     most_px: Option<usize>,
+    noise: Noise,
+    /// Frames so far since one had a lattice.
+    lattice: usize,
     areas: Vec<Area>,
     latencies: Vec<Duration>,
 }
@@ -45,7 +51,8 @@ impl Detector {
         Stream::new(self)
     }
 
-    /// Finds the defects of one frame.
+    /// Finds the defects of one frame, and what noise alone would have given in it ([`Defects::false_alarms`]), which takes twice
+    /// as long again: `detector.stream().with_decoding(decoding)?` with no [`Surrogates::frames`] leaves it out.
     ///
     /// # Errors
     /// If the frame holds NaN, is constant, or is smaller than what the network looks at.
@@ -60,7 +67,9 @@ impl<D: Borrow<Detector>> Stream<D> {
     pub fn new(detector: D) -> Stream<D> {
         let preparation = detector.borrow().preparation();
         let decoding = Decoding::default();
-        Stream { detector, decoding, preparation, most_px: None, areas: vec![], latencies: vec![] }
+        let noise = Noise::new(&decoding.surrogates);
+        let (areas, latencies) = (vec![], vec![]);
+        Stream { detector, decoding, preparation, most_px: None, noise, lattice: 0, areas, latencies }
     }
 
     /// The same with options of choice.
@@ -70,6 +79,7 @@ impl<D: Borrow<Detector>> Stream<D> {
     pub fn with_decoding(mut self, decoding: Decoding) -> Result<Self> {
         decoding.validate()?;
         self.most_px = decoding.most_px;
+        (self.noise, self.lattice) = (Noise::new(&decoding.surrogates), 0);
         self.decoding = decoding;
         Ok(self)
     }
@@ -85,17 +95,24 @@ impl<D: Borrow<Detector>> Stream<D> {
         }
         let prepared = self.preparation.frame(frame)?;
         let decoding = self.decoding.clone().with_most_px(self.most_px);
-        let (maps, most_px) = self.detector.borrow().engine(&decoding, |engine| {
-            let maps = engine.maps(&[&prepared.planes])?;
-            Ok((maps, engine.most_px))
-        })?;
-        self.most_px = Some(most_px);
         let decoder = Decoder { decoding: &self.decoding, preparation: &self.preparation };
         let rows = Rows::new(self.decoding.patch_px, self.preparation.bin, frame.calibration, self.decoding.refine);
         let mut gathered = Gathered { rows, areas: vec![], odds: vec![] };
-        maps.iter().for_each(|m| gathered.push(decoder.decode(&prepared, m)));
+        let look = self.preparation.reference.is_some() && self.noise.due(self.lattice);
+        let noise = &mut self.noise;
+        self.most_px = self.detector.borrow().engine(&decoding, |engine| {
+            let maps = engine.maps(&[&prepared.planes])?;
+            maps.iter().for_each(|m| gathered.push(decoder.decode(&prepared, m)));
+            if let (true, Some(odds)) = (look, gathered.odds.first()) {
+                let taken: Vec<(f32, f32)> = gathered.rows.places(prepared.area.frame).collect();
+                noise.look(&decoder, &prepared, (&taken, odds), frame.calibration, engine)?;
+            }
+            Ok(Some(engine.most_px))
+        })?;
+        self.lattice += usize::from(self.preparation.reference.is_some());
         self.areas.extend(&gathered.areas);
-        let defects = gathered.rows.finish(Some(Areas::new(gathered.areas, frame.calibration)), None)?;
+        let areas = Areas::new(gathered.areas, frame.calibration);
+        let defects = gathered.rows.finish(Some(areas), self.noise.alarms())?;
         self.latencies.push(begun.elapsed());
         Ok(defects)
     }

@@ -10,7 +10,7 @@ use super::prepare::{Preparation, Prepared};
 use super::{Decoder, Gathered};
 use crate::defects::{Alarm, FalseAlarms};
 use crate::error::{Error, Result, check, setters};
-use crate::movie::Movie;
+use crate::movie::{Calibration, Movie};
 use crate::progress::{EARLIER, Progress};
 use crate::session::seeded;
 use crate::simulate::{Composition, Experiment};
@@ -30,7 +30,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Surrogates {
-    /// Frames of each kind, at most: no more than one for twenty frames of the movie, but at least one. 0 counts nothing.
+    /// Frames of each kind, at most: no more than one for twenty frames of the movie or stream, but at least one. 0 counts
+    /// nothing.
     pub frames: usize,
     /// Seed of the noise.
     pub seed: u64,
@@ -46,6 +47,8 @@ impl Default for Surrogates {
 
 /// Radius of what a defect has changed, in periods: its column and a good part of the next.
 const FOUND_PERIODS: f64 = 0.6;
+/// Of so many frames at most one is looked at.
+const FRAMES_A_LOOK: usize = 20;
 /// Fewer cells to draw from are too few.
 const LEAST_CELLS: usize = 20;
 
@@ -68,7 +71,7 @@ impl Surrogates {
 
     /// Which frames of a movie, evenly.
     fn chosen(&self, frames: usize) -> Vec<usize> {
-        let count = self.frames.min((frames / 20).max(1)).min(frames);
+        let count = self.frames.min((frames / FRAMES_A_LOOK).max(1)).min(frames);
         (0..count).map(|i| (2 * i + 1) * frames / (2 * count)).collect()
     }
 }
@@ -87,35 +90,79 @@ pub(super) fn count(
     gathered: &Gathered,
     progress: &mut dyn Progress,
 ) -> Result<Option<FalseAlarms>> {
-    let rows = &gathered.rows;
-    let options = &decoder.decoding.surrogates;
-    let (Some(reference), true) = (&decoder.preparation.reference, options.frames > 0) else {
+    let mut noise = Noise::new(&decoder.decoding.surrogates);
+    if decoder.preparation.reference.is_none() {
         return Ok(None);
-    };
-    let mut rng = ChaCha8Rng::seed_from_u64(seeded("Surrogates", options.seed));
-    let mut kinds: [Vec<u32>; 3] = Default::default();
-    let chosen = options.chosen(movie.len());
-    for (i, &index) in chosen.iter().enumerate() {
+    }
+    for index in decoder.decoding.surrogates.chosen(movie.len()) {
         if progress.interrupted() {
             return Err(Error::interrupted("while counting what noise alone gives", EARLIER));
         }
         let frame = decoder.preparation.frame(&movie.frame(index)?)?;
-        let parts = Parts::of(&frame, reference, decoder.preparation.period);
-        let taken: Vec<(f32, f32)> = rows.places(index as u32).collect();
-        let sites = resampled(&parts, &frame, reference, &taken, &mut rng);
-        let rest = without(&parts.rest, &taken, sites.as_ref(), reference.period);
-        let (units, odds) = (decoder.preparation.units(&frame.raw), &gathered.odds[index]);
-        let images = [Some(surrogate(&parts.periodic, &rest, &mut rng)), sites.map(|rest| &parts.periodic + &rest)];
-        for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
-            let surrogate = decoder.preparation.image(image, index as u32, movie.calibration(), Some(&units));
-            kinds[kind].push(detections(decoder, &surrogate, engine, odds)?);
-        }
-        if let Some(experiment) = &options.experiment {
-            kinds[2].push(simulated(decoder, experiment, options.seed + i as u64, engine, odds)?);
-        }
+        let taken: Vec<(f32, f32)> = gathered.rows.places(index as u32).collect();
+        noise.look(decoder, &frame, (&taken, &gathered.odds[index]), movie.calibration(), engine)?;
     }
-    let named = ["noise", "sites", "simulated"].into_iter().zip(kinds).filter(|(_, d)| !d.is_empty());
-    Ok(Some(FalseAlarms { kinds: named.map(|(kind, detections)| Alarm { kind: kind.into(), detections }).collect() }))
+    Ok(noise.alarms())
+}
+
+/// What noise alone was seen to give.
+pub(super) struct Noise {
+    options: Surrogates,
+    rng: ChaCha8Rng,
+    kinds: [Vec<u32>; 3],
+    looks: usize,
+}
+
+impl Noise {
+    pub fn new(options: &Surrogates) -> Noise {
+        let rng = ChaCha8Rng::seed_from_u64(options.seed);
+        Noise { options: options.clone(), rng, kinds: Default::default(), looks: 0 }
+    }
+
+    /// Whether to look at the next frame of a stream, which has shown a lattice for so many: the first, and then one of
+    /// twenty until there are as many as are wanted.
+    pub fn due(&self, lattice: usize) -> bool {
+        self.looks < self.options.frames && lattice >= FRAMES_A_LOOK * self.looks
+    }
+
+    /// Counts what is found in surrogates of a frame, in which detections are at these places and have these odds.
+    pub fn look(
+        &mut self,
+        decoder: &Decoder,
+        frame: &Prepared,
+        (taken, odds): (&[(f32, f32)], &[f64]),
+        calibration: Calibration,
+        engine: &mut Engine,
+    ) -> Result<()> {
+        let Some(reference) = &decoder.preparation.reference else { return Ok(()) };
+        seeded("Surrogates", self.options.seed);
+        let parts = Parts::of(frame, reference, decoder.preparation.period);
+        let sites = resampled(&parts, frame, reference, taken, &mut self.rng);
+        let rest = without(&parts.rest, taken, sites.as_ref(), reference.period);
+        let units = decoder.preparation.units(&frame.raw);
+        let images =
+            [Some(surrogate(&parts.periodic, &rest, &mut self.rng)), sites.map(|rest| &parts.periodic + &rest)];
+        let mut seen: [Option<u32>; 3] = [None; 3];
+        for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
+            let surrogate = decoder.preparation.image(image, frame.area.frame, calibration, Some(&units));
+            seen[kind] = Some(detections(decoder, &surrogate, engine, odds)?);
+        }
+        if let Some(experiment) = &self.options.experiment {
+            let seed = self.options.seed + self.looks as u64;
+            seen[2] = Some(simulated(decoder, experiment, seed, engine, odds)?);
+        }
+        self.kinds.iter_mut().zip(seen).for_each(|(all, of)| all.extend(of));
+        self.looks += 1;
+        Ok(())
+    }
+
+    /// Detections of every look so far, by kind; none before the first.
+    pub fn alarms(&self) -> Option<FalseAlarms> {
+        let named = ["noise", "sites", "simulated"].into_iter().zip(&self.kinds).filter(|(_, d)| !d.is_empty());
+        let kinds: Vec<Alarm> =
+            named.map(|(kind, detections)| Alarm { kind: kind.into(), detections: detections.clone() }).collect();
+        (self.looks > 0).then_some(FalseAlarms { kinds })
+    }
 }
 
 /// As many as in a frame whose detections have these odds.
@@ -258,6 +305,25 @@ mod tests {
         assert_eq!(chosen(3, 1), [0]);
         assert_eq!(chosen(3, 45), [11, 33]);
         assert!(chosen(0, 10).is_empty());
+    }
+
+    /// In a stream the first frame is looked at and then one of twenty, until there are as many as are wanted.
+    #[test]
+    fn streams_are_looked_at_now_and_then() {
+        let looked = |frames: usize| {
+            let mut noise = Noise::new(&Surrogates::default().with_frames(frames));
+            let mut at = vec![];
+            for lattice in 0..100 {
+                if noise.due(lattice) {
+                    noise.looks += 1;
+                    at.push(lattice);
+                }
+            }
+            at
+        };
+        assert_eq!(looked(3), [0, 20, 40]);
+        assert_eq!(looked(0), [0; 0]);
+        assert_eq!(looked(9), [0, 20, 40, 60, 80]);
     }
 
     proptest! {

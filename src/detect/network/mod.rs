@@ -21,7 +21,7 @@ pub enum Architecture {
     /// Two levels at a half and a quarter of the resolution, skips added, 24 and 48 channels: 49 thousand weights.
     #[default]
     Light,
-    /// The published encoder and decoder: no skips, 32 to 64 channels, 149 thousand weights (Ziatdinov et al., npj
+    /// The published encoder and decoder: no skips, 32 to 64 channels, 149 thousand weights (Maksov et al., npj
     /// Computational Materials 5, 12, 2019).
     Published,
     /// The published one with residual stages of three layers.

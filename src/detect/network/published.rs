@@ -6,7 +6,7 @@ use crate::error::Result;
 use tch::{Tensor, nn};
 
 /// 148,737 weights with one output: 3 x 3 convolutions, each with a leaky rectifier and batch normalisation, to a
-/// quarter of the resolution and back by bilinear interpolation, without skips (after Ziatdinov et al., npj
+/// quarter of the resolution and back by bilinear interpolation, without skips (after Maksov et al., npj
 /// Computational Materials 5, 12, 2019).
 #[derive(Debug)]
 pub(super) struct EncoderDecoder {

@@ -2,7 +2,24 @@
 
 use super::*;
 use crate::detect::PeriodicityBreak;
+use crate::detect::descent::ROOM;
 use crate::simulate::Ws2;
+
+/// A device that holds so many crops, as long as this lives.
+struct Room;
+
+impl Room {
+    fn of(crops: usize) -> Room {
+        ROOM.set(Some(crops));
+        Room
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        ROOM.set(None);
+    }
+}
 
 fn trainer(training: &Training) -> Trainer {
     let movie = Ws2::default().with_size_px(128).with_vacancy_fraction(0.02).simulate(3).unwrap().movie;
@@ -26,8 +43,10 @@ fn a_training_that_diverges_says_so() {
 fn a_batch_that_does_not_fit_is_taken_in_parts() {
     let training = Training::default().with_steps(4);
     let (mut small, mut large) = (trainer(&training), trainer(&training));
-    small.descent.room = Some(4);
-    small.run_with(&mut ()).unwrap();
+    {
+        let _room = Room::of(4);
+        small.run_with(&mut ()).unwrap();
+    }
     large.run_with(&mut ()).unwrap();
     assert_eq!((small.memory.parts, large.memory.parts), (4, 1));
     for (a, b) in small.losses().iter().zip(large.losses()) {
@@ -35,10 +54,34 @@ fn a_batch_that_does_not_fit_is_taken_in_parts() {
     }
 }
 
+/// The looks at what is held out and the averaged network find out by themselves that a batch does not fit. The first are as
+/// they would be with all the room there is, the second nearly.
+#[test]
+fn looks_and_averages_that_do_not_fit_are_taken_in_parts() {
+    let mut trainer = trainer(&Training::default().with_steps(4).with_held_out(0.3));
+    trainer.run_with(&mut ()).unwrap();
+    let (member, training, held) = (&trainer.descent.member, &trainer.memory.training, &trainer.parts.held);
+    assert_eq!(trainer.memory.parts, 1);
+    let (loss, f1) = judge(member, held, training, 1).unwrap();
+    let weights = |detector: Detector| detector.members[0].weights().unwrap();
+    let whole = weights(trainer.detector().unwrap());
+    let _room = Room::of(5);
+    let (in_parts, f1_in_parts) = judge(member, held, training, 1).unwrap();
+    assert!((loss - in_parts).abs() < 1e-5 * loss, "{loss} {in_parts}");
+    assert_eq!(f1, f1_in_parts);
+    let parted = weights(trainer.detector().unwrap());
+    for (name, (_, values)) in &whole {
+        let same = name.ends_with("running_mean") || name.ends_with("running_var") || parted[name].1 == *values;
+        assert!(same, "{name}");
+    }
+    assert_ne!(whole, parted, "statistics of smaller batches are others");
+}
+
 /// Where not even one crop fits, the error is what libtorch said.
 #[test]
 fn a_device_without_room_is_told() {
     let mut trainer = trainer(&Training::default().with_steps(4).with_batch(4));
-    trainer.descent.room = Some(0);
-    assert!(trainer.run_with(&mut ()).unwrap_err().to_string().contains("out of memory"));
+    let _room = Room::of(0);
+    let said = trainer.run_with(&mut ()).unwrap_err().to_string();
+    assert!(said.contains("out of memory"), "{said}");
 }

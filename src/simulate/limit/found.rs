@@ -40,6 +40,20 @@ impl DetectionLimit {
         self.species.iter().find(|s| s.species == species)
     }
 
+    /// Expected F1 of several species together, each called at its own threshold; none where there is none of them. One of
+    /// them that is taken for another counts as wrong.
+    #[must_use]
+    pub fn f1_of(&self, species: &[&str]) -> Option<f64> {
+        let (mut hits, mut called, mut all) = (0.0, 0.0, 0.0);
+        for s in species.iter().filter_map(|name| self.of(name)) {
+            let found = s.prevalence * s.recall;
+            hits += found;
+            called += if found > 0.0 { found / s.precision } else { 0.0 };
+            all += s.prevalence;
+        }
+        (all > 0.0).then(|| 2.0 * hits / (called + all))
+    }
+
     /// One row for each species: `species`, `counts_at_w`, `prevalence`, `f1`, `f1_low`, `f1_high`, `precision`,
     /// `recall`, `threshold`.
     ///

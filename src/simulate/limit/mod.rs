@@ -5,6 +5,7 @@ mod found;
 mod observer;
 mod options;
 mod pull;
+mod recording;
 mod site;
 
 pub use evidence::{Around, Candidates, SiteEvidence};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 ///
 /// Frames may have any size. The first one that shows a lattice is what later ones are held against where a frame may have
 /// lost its lattice; before it, a frame counts as one hole. What noise alone gives ([`Defects::false_alarms`]) is counted in that
-/// frame and in every twentieth after it, as often as [`Surrogates::frames`] says: those take about three times as long, and
+/// frame and in every twentieth after it, as often as [`Surrogates::frames`](super::Surrogates::frames) says: those take about three times as long, and
 /// every table has the counts so far.
 ///
 /// ```
@@ -52,7 +52,7 @@ impl Detector {
     }
 
     /// Finds the defects of one frame, and what noise alone would have given in it ([`Defects::false_alarms`]), which takes twice
-    /// as long again: `detector.stream().with_decoding(decoding)?` with no [`Surrogates::frames`] leaves it out.
+    /// as long again: `detector.stream().with_decoding(decoding)?` with no [`Surrogates::frames`](super::Surrogates::frames) leaves it out.
     ///
     /// # Errors
     /// If the frame holds NaN, is constant, or is smaller than what the network looks at.

@@ -374,17 +374,17 @@ class Bench:
             these = curves(condition, which, labels)
             if not these:
                 raise Later
-            is_other = which in PEERS
-            of_ours = {o: curves(condition, o, "ours") for o in OURS}
-            against = [verdict(of_ours[o], these) if is_other else "" for o in OURS]
-            for g, limit in enumerate(self.limit(condition)):
-                if is_other and WITHIN[0] <= limit <= WITHIN[1]:
-                    said = (verdict(of_ours[o], these, lambda stop, g=g: stop["groups"][g]) for o in OURS)
-                    by_group.append([self.conditions[condition]["about"], item.title(), labels, GROUPS[g], *said])
+            against = ["" for _ in OURS]
+            if which in PEERS:
+                of_ours = [curves(condition, o, "ours") for o in OURS]
+                against = [verdict(ours, these) for ours in of_ours]
+                for g, limit in enumerate(self.limit(condition)):
+                    if WITHIN[0] <= limit <= WITHIN[1]:
+                        said = (verdict(ours, these, lambda stop, g=g: stop["groups"][g]) for ours in of_ours)
+                        by_group.append([self.conditions[condition]["about"], item.title(), labels, GROUPS[g], *said])
+                devices.update(stop["device"] for curve in these for stop in curve)
             if which != "by the truth":
                 lines.extend(curve_lines(condition, f"{item.title()}, {labels} labels", these))
-            if is_other:
-                devices.update(stop["device"] for curve in these for stop in curve)
             return self.row(condition, item.title(), labels, these, against)
 
         items = [Item((c, w, m)) for c in PEER_MOVIES for w, m in (*((o, "ours") for o in OURS), *((w, m) for w in PEERS for m in ("ours", "published")))]

@@ -120,8 +120,8 @@ pub fn first_frame(condition: &Condition, movie: u64) -> atomotion::Result<Frame
 }
 
 /// The independent-site limit of each group at a condition's dose, species as frequent as they are in the frames that are
-/// judged, of as many movies as a condition has: an ideal observer of one frame that knows lattice and probe. It counts a species taken for another of its group
-/// as wrong, which the scores do not.
+/// judged, of as many movies as a condition has: an ideal observer of one frame that knows lattice and probe. It counts a
+/// species taken for another of its group as wrong, which the scores do not.
 pub fn limit(condition: &Condition) -> atomotion::Result<[f64; 3]> {
     let movies =
         (0..condition.movies).map(|movie| recording(condition, movie)).collect::<atomotion::Result<Vec<_>>>()?;

@@ -2,7 +2,7 @@
 
 use super::super::composition::Composition;
 use super::super::experiment::Recording;
-use super::super::states::State;
+use super::super::states::{Occupant, State};
 use super::{DetectionLimit, LimitOptions, SiteKind, Substitute, detection_limit};
 use crate::error::{Result, check};
 use std::ops::Range;
@@ -56,8 +56,7 @@ impl Recording {
             SiteKind { host, substitutes: counted.species.into_iter().map(of).collect() }
         });
         let experiment = &recordings[0].experiment;
-        let imaging = experiment.imaging.clone();
-        let imaging = imaging.clone().with_size_px((SIDE_NM / imaging.nm_per_px) as usize);
+        let imaging = experiment.imaging.clone().with_size_px((SIDE_NM / experiment.imaging.nm_per_px) as usize);
         let side = imaging.size_px as f64 * imaging.nm_per_px + BEYOND_NM;
         let perfect = experiment.matter.clone().with_composition(Composition::perfect()).evolve(side, 1, 1.0, 1)?;
         detection_limit(&imaging, &perfect.columns(0), &LimitOptions::default().with_kinds(kinds.collect()))
@@ -73,8 +72,7 @@ impl Recording {
                 continue;
             }
             let sublattice = &crystal.sublattices[usize::from(sites.sublattice[site])];
-            let host =
-                std::array::from_fn(|i| if i < usize::from(sublattice.per_column) { sublattice.element } else { 0 });
+            let host = Occupant::Perfect.atoms(sublattice, crystal.adatom);
             let at = hosts.iter().position(|(h, _)| *h == host).unwrap_or_else(|| {
                 hosts.push((host, Counted::default()));
                 hosts.len() - 1

@@ -6,7 +6,7 @@ pub use crate::classify::{
     GaussianMixture, Hierarchy, HowMany, Ica, KMeans, Linkage, Motifs, Nmf, NumberOfClasses, Pca, PointGroup, UnitCell,
     UnitCells,
 };
-pub use crate::defects::{Areas, Cut, Defects, FalseAlarms, read_parquet, write_parquet};
+pub use crate::defects::{Areas, Cut, Defects, FalseAlarms, SurrogateFrames, read_parquet, write_parquet};
 pub use crate::detect::{
     Architecture, Augment, Channel, Decoding, Detector, Evidence, GeometricPhase, Group, HeldOut, Input, LabelSource,
     Labels, Lattice, Loss, On, Output, PeriodicityBreak, Plant, Planting, PublishedMask, Region, Schedule, Score,

@@ -192,6 +192,10 @@ fn orientations_are_told_apart_or_counted_as_one() {
     assert!(peak(&as_one) > 0.85 * peak(&apart), "{} {}", peak(&as_one), peak(&apart));
     let turned = as_one.defects.table().column("orientation").unwrap().u32().unwrap().clone();
     assert!((0..3).all(|o| turned.iter().flatten().any(|t| t == o)));
+    // What stands beside the classes is turned with them: here the defects themselves.
+    let beside = apart.with_surrogate(&defects).unwrap().merged_by(&PointGroup::turns(3), 0.8).unwrap();
+    assert_eq!(beside.surrogates[0].counts, as_one.counts);
+    assert!((&beside.surrogates[0].means - &as_one.means).iter().all(|v| v.abs() < 1e-3));
     // Fourfold turns relate none of them.
     assert_eq!(apart.merged_by(&PointGroup::turns(4), 0.8).unwrap().len(), 4);
     // Zernike moduli do not see orientation at all.
@@ -220,9 +224,64 @@ fn noise_does_not_survive_cross_validation() {
     assert!(contrast(&of_noise.means) > 2.0 * expected);
     // The same, as the surrogate beside the classes.
     let beside = fitted.with_surrogate(&noise).unwrap();
-    let surrogate = beside.surrogate.unwrap();
-    assert_eq!(surrogate.counts.iter().sum::<usize>(), 400);
+    let [surrogate] = &beside.surrogates[..] else { panic!("{beside:?}") };
+    assert_eq!((surrogate.counts.iter().sum::<usize>(), surrogate.scale), (400, 1.0));
     let _: &dyn Fn(&Defects) -> _ = &|d: &Defects| method.sort(d);
+}
+
+/// Two of three kinds are in frames with nothing in them, too: one as often, one a quarter as often. The first is no finding;
+/// what is left keeps its numbers, and classes that are counted as one have the noise of both.
+#[test]
+fn what_noise_gives_as_often_is_no_finding() {
+    let (all, truth) = spots(400, &PLACES, 0.3, 21);
+    let classes = KMeans::new(3).fit(&all).unwrap();
+    assert!(classes.noise(0).unwrap().is_none() && classes.findings().unwrap().len() == 3);
+    let labels = classes.labels().unwrap();
+    assert!(classes.likeness(&truth).unwrap() > 0.99);
+    let mut of_one = 0;
+    let keep: Vec<bool> = labels
+        .iter()
+        .map(|&l| {
+            of_one += u32::from(l == 1);
+            l == 2 || l == 1 && of_one % 4 == 0
+        })
+        .collect();
+    // Frames are ten rows each; those that are left are in as many frames.
+    let none = all.filter(&keep).unwrap();
+    let beside = classes.with_surrogate(&none).unwrap();
+    let noise: Vec<_> = (0..3).map(|c| beside.noise(c).unwrap().unwrap()).collect();
+    assert!(noise[0].finding && noise[1].finding && !noise[2].finding, "{beside:?}");
+    let scale = beside.surrogates[0].scale;
+    let rows = |l: u32| labels.iter().zip(&keep).filter(|(c, keep)| **c == l && **keep).count() as f64;
+    assert!((0.9..1.2).contains(&scale), "{scale}");
+    for (class, noise) in noise.iter().enumerate() {
+        assert_eq!(noise.expected, [rows(class as u32) * scale; 2]);
+        assert!(noise.interval[0] <= noise.expected[0] && noise.expected[1] <= noise.interval[1]);
+    }
+    let table = beside.table().unwrap();
+    let finding: Vec<_> = table.column("finding").unwrap().bool().unwrap().iter().flatten().collect();
+    assert_eq!(finding, [true, true, false]);
+    assert!(format!("{beside:?}").contains(", no finding)"), "{beside:?}");
+    // What is left.
+    let found = beside.findings().unwrap();
+    assert_eq!((&found.counts[..], found.defects.len()), (&beside.counts[..2], beside.counts[0] + beside.counts[1]));
+    assert_eq!(found.means, beside.means.slice(s![..2, .., ..]));
+    assert_eq!(found.surrogates[0].counts, beside.surrogates[0].counts[..2]);
+    assert!(found.apply(&all).unwrap_err().to_string().contains("left by others"));
+    // Counted as one.
+    let one = beside.named(0, "a").unwrap().named(1, "b").unwrap().named(2, "b").unwrap().merged_by_name().unwrap();
+    let of = |class: usize| beside.surrogates[0].counts[class];
+    let mut counts = one.surrogates[0].counts.clone();
+    counts.sort_unstable();
+    let mut expected = [of(0), of(1) + of(2)];
+    expected.sort_unstable();
+    assert_eq!(counts, expected);
+    let merged = (0..2).find(|&c| one.species[c].as_ref().unwrap().species == "b").unwrap();
+    let weighted = (&beside.surrogates[0].means.index_axis(Axis(0), 1) * of(1) as f32
+        + &beside.surrogates[0].means.index_axis(Axis(0), 2) * of(2) as f32)
+        / (of(1) + of(2)) as f32;
+    let apart = &one.surrogates[0].means.index_axis(Axis(0), merged) - &weighted;
+    assert!(apart.iter().all(|v| v.abs() < 1e-4));
 }
 
 #[test]
@@ -392,7 +451,11 @@ fn classes_read_back_as_they_were_saved() {
     assert_eq!((&again.means, &again.counts, &again.method), (&classes.means, &classes.counts, &classes.method));
     assert_eq!(again.species[1].as_ref().unwrap().species, "V_2S");
     Zip::from(&again.memberships).and(&classes.memberships).for_each(|a, b| assert!((a - b).abs() < 1e-6));
-    assert_eq!(again.surrogate.unwrap().counts, classes.surrogate.unwrap().counts);
+    let told = |c: &Classes| {
+        c.surrogates.iter().map(|s| (s.kind.clone(), s.counts.clone(), s.means.clone(), s.scale)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&again), told(&classes));
+    assert_eq!(again.noise(1).unwrap(), classes.noise(1).unwrap());
 }
 
 /// No defects, one, identical ones, NaN, more classes than patches: an error that says so, or a defined result.

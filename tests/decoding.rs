@@ -319,11 +319,99 @@ fn everything_reads_back_and_goes_along() {
     assert!(loaded.table().equals_missing(found.table()));
     assert_eq!(loaded.areas(), found.areas());
     assert_eq!(loaded.false_alarms(), found.false_alarms());
+    let told = |defects: &Defects| -> Vec<_> {
+        let of = |s: &SurrogateFrames| {
+            let frames: Vec<Array2<f32>> = s.movie.frames().map(|f| f.unwrap().data).collect();
+            assert!(s.defects.surrogates().is_empty());
+            (s.kind.clone(), frames, s.movie.calibration(), s.defects.patches().clone(), s.defects.areas().cloned())
+        };
+        defects.surrogates().iter().map(of).collect()
+    };
+    assert_eq!(told(found).iter().map(|s| s.0.as_str()).collect::<Vec<_>>(), ["noise", "sites"]);
+    assert!(told(&loaded) == told(found));
+    for (a, b) in loaded.surrogates().iter().zip(found.surrogates()) {
+        assert!(a.defects.table().equals_missing(b.defects.table()));
+    }
     let some = found.filter(&(0..found.len()).map(|i| i % 2 == 0).collect::<Vec<_>>()).unwrap();
     assert_eq!((some.areas(), some.false_alarms()), (found.areas(), found.false_alarms()));
     let classes = KMeans::new(2).fit(found).unwrap();
     assert!(classes.defects.areas().is_some() && classes.defects.table().column("sign").is_ok());
     assert!(format!("{found:?}").contains("Noise alone: about"), "{found:?}");
+}
+
+/// Surrogate frames are the movie's own without its defects: as like it as two of its frames are, in its own units, and where
+/// Mo stood there is W. What was found in them is what is announced.
+#[test]
+fn surrogate_frames_are_the_movies_own_without_its_defects() {
+    let (recording, shared, _) = good();
+    let movie = &recording.movie;
+    let decoding = Decoding::default().with_surrogates(Surrogates::default().with_frames(movie.len()));
+    let found = shared.detector().find_with(movie, &decoding, &mut ()).unwrap();
+    let alarms = found.false_alarms().unwrap();
+    assert_eq!(found.surrogates().len(), 2);
+    for (surrogate, alarm) in found.surrogates().iter().zip(&alarms.kinds) {
+        assert_eq!((&surrogate.kind, surrogate.movie.len()), (&alarm.kind, movie.len()));
+        assert_eq!(surrogate.movie.calibration(), movie.calibration());
+        assert_eq!(surrogate.defects.areas().unwrap().frames().len(), movie.len());
+        for (frame, &detections) in alarm.detections.iter().enumerate() {
+            assert_eq!(surrogate.defects.positions(frame as u32).unwrap().len(), detections as usize);
+            let (own, without) = (movie.frame(frame).unwrap().data, surrogate.movie.frame(frame).unwrap().data);
+            let level = (without.mean().unwrap(), own.mean().unwrap());
+            assert!((level.0 / level.1 - 1.0).abs() < 0.02, "{level:?}");
+            // The brightest of what is near each Mo, in both.
+            let near = |image: &Array2<f32>, (y, x): (f32, f32)| {
+                let (y, x) = (y.round() as usize, x.round() as usize);
+                image.slice(s![y - 1..y + 2, x - 1..x + 2]).mean().unwrap()
+            };
+            let inside = |v: f32| v > 4.0 && v < SIZE as f32 - 5.0;
+            let molybdenum = common::truth(&recording.truth, frame as u32, "Mo_W");
+            let inside: Vec<_> = molybdenum.into_iter().filter(|p| inside(p.0) && inside(p.1)).collect();
+            assert!(inside.len() > 5, "{inside:?}");
+            let rise = inside.iter().map(|&p| near(&without, p) / near(&own, p)).sum::<f32>() / inside.len() as f32;
+            assert!(rise > 1.3, "Mo became W: {rise}");
+        }
+    }
+}
+
+/// Where there is no defect, no class is a finding, whatever is sorted and however much noise is let through. Where there are,
+/// Mo is one. Patches cut anew are on the scale of the movie's.
+#[test]
+fn classes_of_noise_are_no_findings() {
+    let (recording, shared, _) = good();
+    let detector = shared.detector();
+    let mut perfect = experiment(6);
+    perfect.matter.composition = Composition::perfect();
+    perfect.matter.beam.dose_rate_e_nm2_s = 1e-3;
+    for seed in [77, 78, 79] {
+        let nothing = perfect.simulate(seed).unwrap().movie;
+        for threshold in [0.3, Decoding::default().threshold, 0.1] {
+            let surrogates = Surrogates::default().with_frames(6);
+            let decoding = Decoding::default().with_threshold(threshold).with_surrogates(surrogates);
+            let found = detector.find_with(&nothing, &decoding, &mut ()).unwrap();
+            if found.len() < 8 {
+                continue;
+            }
+            let classes = GaussianMixture::new(3).fit(&found).unwrap();
+            println!("seed {seed}, threshold {threshold}: {classes:?}");
+            assert!((0..classes.len() as u32).all(|c| !classes.noise(c).unwrap().unwrap().finding), "{classes:?}");
+            assert!(classes.findings().unwrap().is_empty());
+        }
+    }
+    let surrogates = Surrogates::default().with_frames(6);
+    let found =
+        detector.find_with(&recording.movie, &Decoding::default().with_surrogates(surrogates), &mut ()).unwrap();
+    let lattice = Lattice::find(&recording.movie.frame(0).unwrap().data).unwrap();
+    let patches = comparable_patches(&found, &recording.movie, &lattice).unwrap();
+    let species = Material::Ws2.sort(&patches, &recording.movie, &lattice, 1).unwrap();
+    println!("{species:?}");
+    let findings = species.findings().unwrap();
+    assert!(findings.of_species("Mo_W").unwrap().len() == species.of_species("Mo_W").unwrap().len());
+    assert_eq!(findings.defects.len(), findings.counts.iter().sum::<usize>());
+    for surrogate in patches.surrogates().iter().filter(|s| !s.defects.is_empty()) {
+        let mean = surrogate.defects.patches().mean_axis(ndarray::Axis(0)).unwrap();
+        // A perfect cell has a contrast of 1; means of few patches have some noise, and false detections are not quite perfect.
+        assert!((mean.std(0.0) - 1.0).abs() < 0.3 && mean.mean().unwrap().abs() < 0.3, "{mean:?}");
+    }
 }
 
 /// The movie with its frames changed.

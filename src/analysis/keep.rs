@@ -3,7 +3,7 @@
 
 use super::{Analysis, manifest};
 use crate::defects::Defects;
-use crate::detect::{Decoding, Detector, Labels, Trainer, Training};
+use crate::detect::{Decoding, Detector, Labels, Surrogates, Trainer, Training};
 use crate::error::{Error, Result};
 use crate::file::write_whole;
 use crate::movie::Movie;
@@ -22,6 +22,8 @@ pub(super) const DETECTOR: &str = "detector.safetensors";
 const STARTED: &str = "analysis.json";
 const TRAINING: &str = "training.safetensors";
 const DEFECTS: &str = "defects";
+/// Frames without defects, of each kind, that say what noise alone gives of each class.
+const SURROGATES: usize = 10;
 
 impl Kept {
     /// Begins in an empty or new folder, or goes on in one in which the same analysis began.
@@ -66,7 +68,8 @@ impl Kept {
     pub fn defects(&self, detector: &Detector, movie: &Movie, analysis: &Analysis) -> Result<Defects> {
         let path = self.folder.join(DEFECTS);
         if !path.join("defects.parquet").is_file() {
-            let decoding = Decoding::default().with_threshold(analysis.probability);
+            let surrogates = Surrogates::default().with_frames(SURROGATES);
+            let decoding = Decoding::default().with_threshold(analysis.probability).with_surrogates(surrogates);
             detector.find_with(movie, &decoding, &mut Reporter::new("finding", "frames"))?.save(&path)?;
         }
         Defects::load(path)
@@ -74,8 +77,12 @@ impl Kept {
 
     /// The files that stay, by their path in the folder.
     pub fn files(&self) -> Vec<String> {
-        let all = [DETECTOR, "defects/defects.parquet", "defects/patches.safetensors", "defects/areas.parquet"];
-        all.into_iter().filter(|file| self.folder.join(file).is_file()).map(String::from).collect()
+        let defects = ["defects.parquet", "patches.safetensors", "areas.parquet", "frames.safetensors"];
+        let surrogates = (0..3).map(|kind| format!("{DEFECTS}/surrogate-{kind}"));
+        let folders = std::iter::once(DEFECTS.to_string()).chain(surrogates);
+        let of = |folder: String| defects.map(|file| format!("{folder}/{file}"));
+        let all = std::iter::once(DETECTOR.to_string()).chain(folders.flat_map(of));
+        all.filter(|file| self.folder.join(file).is_file()).collect()
     }
 }
 

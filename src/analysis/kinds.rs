@@ -2,7 +2,7 @@
 
 use super::perfect::{brightness, scaled};
 use crate::classify::{Classes, Covariance, Features, GaussianMixture, Motifs, Naming};
-use crate::defects::{Cut, Defects};
+use crate::defects::{Cut, Defects, SurrogateFrames};
 use crate::detect::Lattice;
 use crate::error::{Error, Result};
 use crate::movie::{Calibration, Movie, Normalise};
@@ -49,7 +49,8 @@ const FEWEST_WHOLE: usize = 30;
 const MIDDLE_PERIODS: f64 = 0.6;
 
 /// Patches that are alike for every movie: 3.2 lattice periods wide, and of such brightness that the mean of a perfect cell
-/// is 0 and its standard deviation 1.
+/// is 0 and its standard deviation 1. Those of the search's surrogate frames, on the same scale, go along
+/// ([`Defects::surrogates`]).
 ///
 /// ```no_run
 /// use atomotion::prelude::*;
@@ -65,8 +66,22 @@ const MIDDLE_PERIODS: f64 = 0.6;
 /// # Errors
 /// As [`Defects::recut`], or if defects are so dense that no perfect cell is left.
 pub fn comparable_patches(defects: &Defects, movie: &Movie, lattice: &Lattice) -> Result<Defects> {
-    let patches = defects.recut(&movie.normalise(&Normalise::default())?, &cut(movie, lattice))?;
-    scaled(&patches, brightness(defects, movie, lattice)?)
+    let scale = brightness(defects, movie, lattice)?;
+    let cut = cut(movie, lattice);
+    let comparable = |defects: &Defects, movie: &Movie| {
+        scaled(&defects.recut(&movie.normalise(&Normalise::default())?, &cut)?, scale)
+    };
+    // Scales that were set since the search are those of its surrogate frames as well.
+    let rescaled = |of: &Movie| match of.calibration() {
+        Calibration { known: false, .. } => of.clone().with_calibration(movie.calibration()),
+        _ => of.clone(),
+    };
+    let surrogate = |s: &SurrogateFrames| {
+        let movie = rescaled(&s.movie);
+        Ok(SurrogateFrames { kind: s.kind.clone(), defects: comparable(&s.defects, &movie)?, movie })
+    };
+    let surrogates: Vec<SurrogateFrames> = defects.surrogates().iter().map(surrogate).collect::<Result<_>>()?;
+    Ok(comparable(defects, movie)?.with_surrogates(surrogates))
 }
 
 /// How [`comparable_patches`] cuts.

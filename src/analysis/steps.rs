@@ -17,9 +17,12 @@ use std::path::Path;
 struct Found<'a> {
     movie: &'a Movie,
     lattice: Lattice,
+    /// Those that hold more than noise gives.
     classes: Classes,
     /// Names of the kinds, the commonest first, and their numbers.
     kinds: Vec<(String, usize)>,
+    /// Every defect, with those of classes that noise may give.
+    all: Defects,
     analysis: &'a Analysis,
 }
 
@@ -69,28 +72,17 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     let lattice = labels.lattice.clone();
     let patches = kinds::comparable_patches(&defects, movie, &lattice)?;
     let classes = kinds::sorted(&patches, analysis.classes, analysis.material, movie, &lattice, analysis.seed)?;
+    let doubtful = add_classes(&mut results, movie, &classes, &patches)?;
+    doubtful.iter().for_each(|words| say(&format!("  {words}")));
+    let all = classes.defects.clone();
+    let classes = classes.findings()?;
     let kinds = kinds::commonest(&classes);
-    let found = Found { movie, lattice, classes, kinds, analysis };
-    add_classes(&mut results, &found, &patches)?;
-
-    say("concentrations");
-    attempt(&mut results, say, "Concentrations", |results| concentrations(results, &found))?;
-    say("tracks, diffusion and hops");
-    let tracks = attempt(&mut results, say, "Tracks", |results| tracks(results, &found))?;
-    if let Some(tracks) = tracks {
-        let (still, how) = on_specimen(&tracks);
-        attempt(&mut results, say, "Diffusion", |results| {
-            results.words(how);
-            diffusion(results, &found, &still, "")
-        })?;
-        attempt(&mut results, say, "Hops", |results| hops(results, &found, &still))?;
-        say("coupling");
-        attempt(&mut results, say, "Coupling", |results| coupling(results, &found, &tracks))?;
-        say("transitions");
-        attempt(&mut results, say, "Transitions", |results| transitions(results, &found, &tracks))?;
+    let found = Found { movie, lattice, classes, kinds, all, analysis };
+    if found.classes.is_empty() {
+        results.words("No class holds more than noise may give: none is followed from frame to frame.");
+    } else {
+        followed(&mut results, &found, say)?;
     }
-    say("the average cell");
-    attempt(&mut results, say, "The average cell", |results| cell(results, &found))?;
     // Graphene's columns are single atoms, which may hop themselves: nothing is known to stay.
     if let Some(material @ (Material::Ws2 | Material::Mos2)) = analysis.material {
         say("every site, by all frames together");
@@ -108,6 +100,29 @@ pub(super) fn run(analysis: &Analysis, movie: &Movie, folder: &Path, say: &mut d
     }
     results.finish()?;
     Ok(results)
+}
+
+/// What the detections of single frames say of each kind, in time and space.
+fn followed(results: &mut Results, found: &Found, say: &mut dyn FnMut(&str)) -> Result<()> {
+    say("concentrations");
+    attempt(results, say, "Concentrations", |results| concentrations(results, found))?;
+    say("tracks, diffusion and hops");
+    let tracks = attempt(results, say, "Tracks", |results| tracks(results, found))?;
+    if let Some(tracks) = tracks {
+        let (still, how) = on_specimen(&tracks);
+        attempt(results, say, "Diffusion", |results| {
+            results.words(how);
+            diffusion(results, found, &still, "")
+        })?;
+        attempt(results, say, "Hops", |results| hops(results, found, &still))?;
+        say("coupling");
+        attempt(results, say, "Coupling", |results| coupling(results, found, &tracks))?;
+        say("transitions");
+        attempt(results, say, "Transitions", |results| transitions(results, found, &tracks))?;
+    }
+    say("the average cell");
+    attempt(results, say, "The average cell", |results| cell(results, found))?;
+    Ok(())
 }
 
 /// One step. Data that do not suffice for it are no failure of the rest: the report says what was not done, and why.
@@ -129,22 +144,37 @@ fn attempt<T>(
     }
 }
 
-fn add_classes(results: &mut Results, found: &Found, patches: &Defects) -> Result<()> {
+/// All classes, and those that are left out from there on, because noise may give as many: a sentence for each.
+fn add_classes(results: &mut Results, movie: &Movie, classes: &Classes, patches: &Defects) -> Result<Vec<String>> {
     results.heading("Kinds of defect");
-    let classes = &found.classes;
-    results.figure("classes", "Mean patch of each class, and how much its members vary.", &classes.figure())?;
-    results.table("classes", "How many defects each class has.", &classes.table()?)?;
+    let caption = "Mean patch of each class, how much its members vary, and what the same classes make of frames without \
+                   defects: that many of a class may be noise.";
+    results.figure("classes", caption, &classes.figure())?;
+    results.table("classes", "How many defects each class has, and how many noise alone gives.", &classes.table()?)?;
     results.table("classified", "Every defect with its class and name.", classes.defects.table())?;
+    let doubtful = (0..classes.len() as u32).filter_map(|c| {
+        let noise = classes.noise(c).ok()??;
+        let name = classes.species[c as usize].as_ref().map_or_else(|| format!("Class {c}"), |n| n.species.clone());
+        let n = classes.counts[c as usize];
+        (!noise.finding).then(|| {
+            format!(
+                "{name}: {n} detections, where noise alone may give as many ({}): no finding, and not followed",
+                noise.range()
+            )
+        })
+    });
+    let doubtful: Vec<String> = doubtful.collect();
+    doubtful.iter().for_each(|words| results.words(format!("{words}.")));
     if classes.len() > 1 {
         let tree = patches.dendrogram(Linkage::Ward)?;
         results.figure("dendrogram", "How alike the patches are (Ward).", &tree.figure(classes.len())?)?;
     }
-    for (name, frame) in [("decoded-first", 0), ("decoded-last", found.movie.len() - 1)] {
-        let frame = found.movie.frame(frame)?;
+    for (name, frame) in [("decoded-first", 0), ("decoded-last", movie.len() - 1)] {
+        let frame = movie.frame(frame)?;
         let caption = format!("Frame {} with its defects, coloured by class.", frame.index);
         results.figure(name, &caption, &classes.defects.figure(&frame)?)?;
     }
-    Ok(())
+    Ok(doubtful)
 }
 
 fn concentrations(results: &mut Results, found: &Found) -> Result<()> {
@@ -294,7 +324,7 @@ fn cell(results: &mut Results, found: &Found) -> Result<()> {
         &format!("Average of the cells around {kind}, and its standard error."),
         &average.figure(),
     )?;
-    let perfect = perfect_cells(&of_kind, &found.classes.defects, found.movie, &found.lattice)?;
+    let perfect = perfect_cells(&of_kind, &found.all, found.movie, &found.lattice)?;
     let distortion = cells.compare(&of_kind, &perfect)?;
     results.words(format!("{distortion:?}"));
     let caption = format!("How the columns around {kind} stand beside those of perfect cells.");

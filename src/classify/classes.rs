@@ -30,8 +30,9 @@ pub struct Classes {
     pub outliers: Option<u32>,
     /// What each class was found to be, by [`Classes::name_classes`] or by hand.
     pub species: Vec<Option<super::Naming>>,
-    /// What the same choice makes of patches without defects, by [`Classes::with_surrogate`].
-    pub surrogate: Option<super::Surrogate>,
+    /// What the same choice makes of frames without defects, one for each kind of them: those of the search that found the
+    /// defects, or what [`Classes::with_surrogate`] was given. Empty where neither is there.
+    pub surrogates: Vec<super::Surrogate>,
     /// What sorted them, for captions.
     pub method: String,
     pub(crate) model: Option<Arc<Model>>,
@@ -103,6 +104,10 @@ impl Classes {
             ndarray::stack(Axis(0), &views).unwrap_or_else(|_| Array3::zeros((0, h, w)))
         };
         let own: Vec<f64> = labels.iter().enumerate().map(|(i, &c)| memberships[[i, c as usize]]).collect();
+        let surrogates = match &model {
+            Some(model) if outliers.is_none() => super::Surrogate::all(defects, model, classes)?,
+            _ => vec![],
+        };
         let defects = defects
             .with_column(Series::new("class".into(), labels))?
             .with_column(Series::new("class_probability".into(), own))?;
@@ -118,7 +123,7 @@ impl Classes {
             memberships,
             outliers,
             species: vec![None; classes],
-            surrogate: None,
+            surrogates,
             method,
             model,
         })
@@ -150,16 +155,7 @@ impl Classes {
     /// # Errors
     /// If the patches have another size, hold NaN, or the classes were changed by hand.
     pub fn apply(&self, defects: &Defects) -> Result<Classes> {
-        let model = self.model.as_ref().ok_or_else(|| {
-            Error::data(
-                "these classes were merged or loaded, and do not know how to sort others: apply those that were fitted",
-            )
-        })?;
-        if self.outliers.is_some() {
-            return Err(Error::data(
-                "classes by density cannot be applied to other defects: density is that of the defects",
-            ));
-        }
+        let model = self.sorts_others()?;
         let (labels, memberships) = model.apply(defects.patches(), self.len())?;
         let applied =
             Classes::sorted(defects, labels, memberships, self.method.clone(), None, Some(Arc::clone(model)))?;
@@ -170,6 +166,21 @@ impl Classes {
         let applied = Classes { means, ..applied };
         let named = self.species.iter().any(Option::is_some);
         if named { applied.with_species(self.species.clone()) } else { Ok(applied) }
+    }
+
+    /// What sorts other defects than those that were fitted.
+    pub(super) fn sorts_others(&self) -> Result<&Arc<Model>> {
+        if self.outliers.is_some() {
+            return Err(Error::data(
+                "classes by density cannot be applied to other defects: density is that of the defects",
+            ));
+        }
+        self.model.as_ref().ok_or_else(|| {
+            Error::data(
+                "these classes were merged, loaded or left by others, and do not know how to sort others: apply those that were \
+                 fitted",
+            )
+        })
     }
 
     /// The defects of one class.
@@ -196,8 +207,9 @@ impl Classes {
         self.defects.filter(&keep)
     }
 
-    /// One row for each class: `class` u32, `defects` u32, `defects_error` f64, and, where named, `species` and
-    /// `confidence`.
+    /// One row for each class: `class` u32, `defects` u32, `defects_error` f64; where they were tried on frames without
+    /// defects, how many noise alone gives, `noise_low`, `noise_high` f64 (95 %), and whether the class has more, `finding`; and,
+    /// where named, `species` and `confidence`.
     ///
     /// # Errors
     /// If Polars refuses.
@@ -207,6 +219,13 @@ impl Classes {
             Series::new("defects".into(), self.counts.iter().map(|&n| n as u32).collect::<Vec<_>>()).into(),
             Series::new("defects_error".into(), self.count_errors.clone()).into(),
         ];
+        let noise: Vec<_> = (0..self.len()).filter_map(|c| self.noise_of(c)).collect();
+        if noise.len() == self.len() {
+            let of = |end: usize| noise.iter().map(|n| n.interval[end]).collect::<Vec<_>>();
+            columns.push(Series::new("noise_low".into(), of(0)).into());
+            columns.push(Series::new("noise_high".into(), of(1)).into());
+            columns.push(Series::new("finding".into(), noise.iter().map(|n| n.finding).collect::<Vec<_>>()).into());
+        }
         if self.species.iter().any(Option::is_some) {
             let names: Vec<Option<&str>> =
                 self.species.iter().map(|s| s.as_ref().map(|n| n.species.as_str())).collect();
@@ -231,14 +250,14 @@ impl Classes {
 }
 
 /// Sizes, mean and variance of each class.
-struct Sums {
-    counts: Vec<usize>,
-    means: Vec<Array2<f32>>,
-    variances: Vec<Array2<f32>>,
+pub(super) struct Sums {
+    pub counts: Vec<usize>,
+    pub means: Vec<Array2<f32>>,
+    pub variances: Vec<Array2<f32>>,
 }
 
 impl Sums {
-    fn of(patches: &Array3<f32>, labels: &[u32], classes: usize) -> Sums {
+    pub(super) fn of(patches: &Array3<f32>, labels: &[u32], classes: usize) -> Sums {
         use rayon::prelude::*;
         let (_, h, w) = patches.dim();
         let mut rows = vec![vec![]; classes];
@@ -269,8 +288,9 @@ impl std::fmt::Debug for Classes {
             let name = self.species[c].as_ref().map(|n| format!(" {}", n.species)).unwrap_or_default();
             if self.outliers == Some(c as u32) { " (outliers)".into() } else { name }
         };
-        let counts: Vec<String> =
-            self.counts.iter().enumerate().map(|(c, n)| format!("class {c}{}: {n}", name(c))).collect();
+        let noise = |c: usize| self.noise_of(c).map_or_else(String::new, |noise| format!(" ({noise})"));
+        let count = |(c, n): (usize, &usize)| format!("class {c}{}: {n}{}", name(c), noise(c));
+        let counts: Vec<String> = self.counts.iter().enumerate().map(count).collect();
         write!(f, "{} defects in {} classes by {} ({})", self.defects.len(), self.len(), self.method, counts.join(", "))
     }
 }

@@ -5,7 +5,7 @@ use super::{Naming, Surrogate};
 use crate::defects::Defects;
 use crate::error::{Error, Result};
 use crate::file::Arrays;
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Axis};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -21,6 +21,8 @@ impl Classes {
         self.defects.save(folder)?;
         let path = folder.join(NAME);
         let json = |e: serde_json::Error| Error::format(&path, e.to_string());
+        let told = |s: &Surrogate| (s.kind.clone(), s.counts.clone(), s.scale);
+        let surrogates: Vec<Told> = self.surrogates.iter().map(told).collect();
         let header = HashMap::from([
             ("method".to_string(), self.method.clone()),
             ("outliers".to_string(), serde_json::to_string(&self.outliers).map_err(json)?),
@@ -28,6 +30,7 @@ impl Classes {
                 "species".to_string(),
                 serde_json::to_string(&self.species.iter().map(named).collect::<Vec<_>>()).map_err(json)?,
             ),
+            ("surrogates".to_string(), serde_json::to_string(&surrogates).map_err(json)?),
         ]);
         let shape = |a: &Array3<f32>| (a.shape().to_vec(), a.iter().copied().collect::<Vec<f32>>());
         let memberships = self.memberships.iter().map(|&p| p as f32).collect();
@@ -36,10 +39,8 @@ impl Classes {
             ("variances".to_string(), shape(&self.variances)),
             ("memberships".to_string(), (self.memberships.shape().to_vec(), memberships)),
         ]);
-        if let Some(surrogate) = &self.surrogate {
-            arrays.insert("surrogate_means".into(), shape(&surrogate.means));
-            let counts = surrogate.counts.iter().map(|&n| n as f32).collect();
-            arrays.insert("surrogate_counts".into(), (vec![surrogate.counts.len()], counts));
+        for (i, surrogate) in self.surrogates.iter().enumerate() {
+            arrays.insert(format!("surrogate_means_{i}"), shape(&surrogate.means));
         }
         Arrays { header, arrays }.write(&path)
     }
@@ -61,7 +62,7 @@ impl Classes {
             Array3::from_shape_vec((n, h, w), values).ok()
         };
         let (means, variances) = three("means").zip(three("variances")).ok_or_else(wrong)?;
-        let surrogate_means = three("surrogate_means");
+        let surrogate_means: Vec<_> = (0..).map_while(|i| three(&format!("surrogate_means_{i}"))).collect();
         let (shape, values) = stored.arrays.remove("memberships").ok_or_else(wrong)?;
         let [rows, classes] = shape[..] else { return Err(wrong()) };
         let memberships = Array2::from_shape_vec((rows, classes), values).map_err(|_| wrong())?.mapv(f64::from);
@@ -75,20 +76,22 @@ impl Classes {
         let outliers = serde_json::from_str(parse("outliers")?).map_err(|_| wrong())?;
         let method = parse("method")?.clone();
         let own = defects.table().column("class_probability")?.clone();
-        let surrogate = surrogate_means.map(|means| Surrogate {
-            counts: stored
-                .arrays
-                .remove("surrogate_counts")
-                .map_or(vec![], |c| c.1.iter().map(|&n| n as usize).collect()),
-            means,
-        });
+        let told: Vec<Told> = serde_json::from_str(parse("surrogates")?).map_err(|_| wrong())?;
+        let of = |((kind, counts, scale), means): (Told, Array3<f32>)| Surrogate { kind, counts, means, scale };
+        let surrogates: Vec<Surrogate> = told.into_iter().zip(surrogate_means).map(of).collect();
+        if surrogates.iter().any(|s| s.counts.len() != classes || s.means.len_of(Axis(0)) != classes) {
+            return Err(wrong());
+        }
         let loaded = Classes::sorted(&defects, labels, memberships, method, outliers, None)?;
         // The probabilities of the table have all their digits.
         let defects = loaded.defects.with_column(own)?;
         let species = species.into_iter().map(|n| n.map(unnamed)).collect();
-        Ok(Classes { defects, means, variances, species, surrogate, ..loaded })
+        Ok(Classes { defects, means, variances, species, surrogates, ..loaded })
     }
 }
+
+/// What a file's header says of surrogate frames: kind, detections in each class, scale.
+type Told = (String, Vec<usize>, f64);
 
 /// A name for JSON, which has no NaN.
 type Named = (String, f64, Option<f64>);

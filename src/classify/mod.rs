@@ -2,7 +2,8 @@
 //!
 //! Every method is a struct of options with a `fit` that takes [`Defects`](crate::defects::Defects): [`KMeans`],
 //! [`GaussianMixture`], [`Hierarchy`] (whose [`Dendrogram`] is cut), [`Density`]; all give [`Classes`]. What of a patch they
-//! look at is a matter of [`Features`].
+//! look at is a matter of [`Features`]. Beside each class stands what noise alone gives of it ([`Classes::noise`]), where the
+//! defects come from a search.
 
 mod cell;
 mod classes;
@@ -16,6 +17,7 @@ mod kmeans;
 mod mixture;
 mod model;
 mod naming;
+mod noise;
 mod number;
 mod outliers;
 mod symmetry;
@@ -30,7 +32,8 @@ pub use features::Features;
 pub use kmeans::KMeans;
 pub use mixture::{Covariance, GaussianMixture};
 pub use naming::{Motif, Motifs, Naming};
+pub use noise::{NoiseAlone, Surrogate};
 pub use number::{HowMany, NumberOfClasses};
 pub use outliers::Density;
 pub use symmetry::PointGroup;
-pub use validate::{CrossValidated, Sort, Surrogate};
+pub use validate::{CrossValidated, Sort};

@@ -181,6 +181,9 @@ impl Classes {
         });
         let outliers = self.outliers.map(|c| to[c as usize]);
         let merged = Classes::sorted(&self.defects, labels, memberships, self.method.clone(), outliers, model)?;
+        let new: Vec<usize> = to.iter().map(|&c| c as usize).collect();
+        let surrogates = self.surrogates.iter().map(|s| s.merged(&new, order.len(), &|_, mean| mean.clone())).collect();
+        let merged = Classes { surrogates, ..merged };
         // Of several names the confidence is the members' mean, the likeness that of the largest class.
         let naming = |&h: &usize| {
             let sum = |of: fn(&Naming) -> f64| {

@@ -163,7 +163,10 @@ impl Classes {
             variances.index_axis_mut(Axis(0), i).assign(&sum[1]);
         }
         let species = order.iter().map(|&h| self.species[h].clone()).collect();
-        Ok(Classes { means, variances, species, ..merged })
+        let new: Vec<usize> = (0..self.len()).map(to).collect();
+        let turned = |class: usize, mean: &Array2<f32>| group.images(mean.view())[into[class].1].clone();
+        let surrogates = self.surrogates.iter().map(|s| s.merged(&new, order.len(), &turned)).collect();
+        Ok(Classes { means, variances, species, surrogates, ..merged })
     }
 }
 

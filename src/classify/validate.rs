@@ -1,4 +1,4 @@
-//! What keeps classes honest: the same choice made where there is nothing to find.
+//! What keeps classes honest: the choice made on other pixels than those that are looked at.
 
 use super::classes::Classes;
 use super::cluster::compare::{adjusted_rand, matching};
@@ -6,15 +6,6 @@ use super::{Dendrogram, Density, GaussianMixture, Hierarchy, KMeans};
 use crate::defects::Defects;
 use crate::error::Result;
 use ndarray::{Array3, Axis};
-
-/// What the same detector and classes make of frames without defects.
-#[derive(Clone)]
-pub struct Surrogate {
-    /// Detections in each class.
-    pub counts: Vec<usize>,
-    /// Mean patch of each class, shape (classes, height, width); 0 where there is none.
-    pub means: Array3<f32>,
-}
 
 /// A way to sort defects, chosen with its options.
 pub trait Sort {
@@ -62,25 +53,6 @@ pub struct CrossValidated {
 }
 
 impl Classes {
-    /// Puts beside each class what the same choice makes of noise ("Einstein from noise"): give the detections of the same
-    /// detector in frames that hold no defect (a simulated perfect crystal, or surrogate frames).
-    ///
-    /// # Errors
-    /// As for [`Classes::apply`].
-    pub fn with_surrogate(&self, none: &Defects) -> Result<Classes> {
-        let surrogate = if none.is_empty() {
-            Surrogate { counts: vec![0; self.len()], means: Array3::zeros(self.means.dim()) }
-        } else {
-            let applied = self.apply(none)?;
-            let mut means = applied.means;
-            for class in (0..self.len()).filter(|&c| applied.counts[c] == 0) {
-                means.index_axis_mut(Axis(0), class).fill(0.0);
-            }
-            Surrogate { counts: applied.counts, means }
-        };
-        Ok(Classes { surrogate: Some(surrogate), ..self.clone() })
-    }
-
     /// Sorts by one half of the pixels (a chequerboard) and averages on the other, and the other way round. A class that is
     /// nothing but a choice from noise has a flat mean here.
     ///
@@ -137,11 +109,5 @@ impl std::fmt::Debug for CrossValidated {
             self.counts[0].len(),
             self.likeness
         )
-    }
-}
-
-impl std::fmt::Debug for Surrogate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Detections without defects, in each class: {:?}", self.counts)
     }
 }

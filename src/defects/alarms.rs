@@ -96,7 +96,7 @@ impl std::fmt::Debug for FalseAlarms {
 }
 
 /// Exact 95 % interval of the mean of a Poisson variable that was seen to be `count`.
-fn poisson_interval(count: u32) -> (f64, f64) {
+pub(crate) fn poisson_interval(count: u32) -> (f64, f64) {
     // P(X <= count), summed from the largest term's side by recurrence.
     let below = |mean: f64, count: u32| {
         let mut term = (-mean).exp();

@@ -147,6 +147,8 @@ impl Defects {
     /// the column `patch_outside` f32: which part of a patch lies beyond the frame's edge. There a patch has the mean of what it
     /// shows of the frame; leave such rows out by this column where patches are to be sorted.
     ///
+    /// Patches of surrogate frames are left out: [`comparable_patches`](crate::analysis::comparable_patches) cuts both.
+    ///
     /// # Errors
     /// If an option is out of range, a frame is missing or cannot be read, or a centre is not a number.
     pub fn recut(&self, movie: &Movie, cut: &Cut) -> Result<Defects> {

@@ -1,6 +1,7 @@
-//! Defects on disk: one folder with `defects.parquet`, `patches.safetensors` and, from a detector, `areas.parquet`.
+//! Defects on disk: one folder with `defects.parquet`, `patches.safetensors` and, from a detector, `areas.parquet` and a
+//! folder for each kind of surrogate frame.
 
-use super::{Areas, Defects, FalseAlarms};
+use super::{Areas, Defects, FalseAlarms, SurrogateFrames};
 use crate::error::{Error, Result};
 use crate::file::{Arrays, temporary, write_whole};
 use crate::movie::Calibration;
@@ -32,6 +33,11 @@ pub fn read_parquet(path: impl AsRef<Path>) -> Result<DataFrame> {
     ParquetReader::new(file).finish().map_err(|e| Error::format(path, format!("cannot be read as Parquet: {e}")))
 }
 
+/// Of the surrogate frames of one kind.
+fn surrogate_folder(kind: usize) -> String {
+    format!("surrogate-{kind}")
+}
+
 impl Defects {
     /// Saves the table and its patches in a folder of this name. The folder is written whole or not at all; one that
     /// is there already is replaced only if it holds saved defects.
@@ -51,6 +57,9 @@ impl Defects {
         self.write_patches(&partial.join("patches.safetensors"))?;
         if let Some(areas) = &self.areas {
             write_parquet(&areas.table()?, partial.join("areas.parquet"))?;
+        }
+        for (i, surrogate) in self.surrogates().iter().enumerate() {
+            surrogate.save(&partial.join(surrogate_folder(i)))?;
         }
         if folder.exists() {
             let old = temporary(&folder.with_extension("old"));
@@ -78,7 +87,10 @@ impl Defects {
             ),
             _ => None,
         };
-        Ok(Defects { areas, false_alarms, ..Defects::new(table, patches, nm_per_px)? })
+        let folders = (0..).map(|i| folder.join(surrogate_folder(i))).take_while(|f| f.exists());
+        let surrogates = folders.map(|f| SurrogateFrames::load(&f)).collect::<Result<Vec<_>>>()?;
+        let defects = Defects { areas, false_alarms, ..Defects::new(table, patches, nm_per_px)? };
+        Ok(defects.with_surrogates(surrogates))
     }
 
     fn write_patches(&self, path: &Path) -> Result<()> {

@@ -7,16 +7,20 @@ mod file;
 mod perfect;
 mod query;
 mod rows;
+mod surrogate;
 
+pub(crate) use alarms::poisson_interval;
 pub use alarms::{Alarm, FalseAlarms};
 pub use areas::{Area, Areas};
 pub use cut::Cut;
 pub use file::{read_parquet, write_parquet};
 pub(crate) use rows::{Found, Rows};
+pub use surrogate::SurrogateFrames;
 
 use crate::error::{Error, Result};
 use ndarray::{Array3, ArrayView2, Axis};
 use polars::prelude::{BooleanChunked, Column, DataFrame, NamedFrom, Series};
+use std::sync::Arc;
 
 /// Every defect that was found: a Polars table with one row each, and a patch (crop) per row.
 ///
@@ -28,7 +32,8 @@ use polars::prelude::{BooleanChunked, Column, DataFrame, NamedFrom, Series};
 /// unit variance) and cut from the binned frame.
 ///
 /// What a detector found of a movie also says what noise alone would have given ([`Defects::false_alarms`]) and how much of
-/// each frame was no lattice ([`Defects::areas`]); both go along with every step.
+/// each frame was no lattice ([`Defects::areas`]); both go along with every step. What it found where there is nothing to find
+/// goes along as long as patches stay as they are ([`Defects::surrogates`]).
 #[derive(Clone)]
 pub struct Defects {
     table: DataFrame,
@@ -36,6 +41,7 @@ pub struct Defects {
     patch_nm_per_px: f64,
     pub(crate) areas: Option<Areas>,
     pub(crate) false_alarms: Option<FalseAlarms>,
+    surrogates: Arc<[SurrogateFrames]>,
 }
 
 impl Defects {
@@ -56,13 +62,14 @@ impl Defects {
                 return Err(Error::data(format!("the table has no column {name}, so it is not a table of defects")));
             }
         }
-        Ok(Defects { table, patches, patch_nm_per_px, areas: None, false_alarms: None })
+        Ok(Defects { table, patches, patch_nm_per_px, areas: None, false_alarms: None, surrogates: Arc::new([]) })
     }
 
     /// The same movie's defects with other rows or columns.
     fn with(&self, table: DataFrame, patches: Array3<f32>) -> Result<Defects> {
         let new = Defects::new(table, patches, self.patch_nm_per_px)?;
-        Ok(Defects { areas: self.areas.clone(), false_alarms: self.false_alarms.clone(), ..new })
+        let (areas, false_alarms) = (self.areas.clone(), self.false_alarms.clone());
+        Ok(Defects { areas, false_alarms, surrogates: Arc::clone(&self.surrogates), ..new })
     }
 
     /// How much of each frame was lattice, hole and amorphous; none where no detector said.

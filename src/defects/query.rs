@@ -49,11 +49,12 @@ impl Defects {
         self.with(table, self.patches().select(Axis(0), &rows))
     }
 
-    /// The same rows with other patches, shape (rows, height, width), of the same scale.
+    /// The same rows with other patches, shape (rows, height, width), of the same scale. Patches of surrogate frames are left
+    /// out, for they are not of the same making any more.
     ///
     /// # Errors
     /// If there is not one for each row.
     pub fn with_patches(&self, patches: Array3<f32>) -> Result<Defects> {
-        self.with(self.table().clone(), patches)
+        Ok(self.with(self.table().clone(), patches)?.with_surrogates([]))
     }
 }

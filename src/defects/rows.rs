@@ -20,6 +20,7 @@ pub(crate) struct Found {
     pub error: Option<f32>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Rows {
     patch_px: usize,
     bin: usize,

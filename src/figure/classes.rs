@@ -23,7 +23,8 @@ pub(super) fn class_colour(class: usize) -> Rgb {
 
 impl Classes {
     /// Mean patch of each class with its number of defects and species, the spread within it, and, where the classes were
-    /// tried on frames without defects, what they made of those.
+    /// tried on frames without defects, what they made of those, and how many of the class's defects that would be (by the kinds of
+    /// frames that give fewest and most). A class that has no more is called no finding.
     #[must_use]
     pub fn figure(&self) -> Figure {
         let mean = contrast(self.means.iter().copied());
@@ -41,12 +42,13 @@ impl Classes {
         };
         // Where there is a name it stands over the mean, and the count over the spread.
         let over_mean = |c: usize| match species(c) {
+            _ if one_row && self.may_be_noise(c) => format!("{c}: no finding"),
             Some(name) if one_row => format!("{c}: {name}"),
             _ => format!("{c}: {}", count(c)),
         };
         let over_spread = |c: usize| match species(c) {
-            Some(_) => format!("spread of {}", self.counts[c]),
-            None => "spread".into(),
+            None if !self.may_be_noise(c) => "spread".into(),
+            _ => format!("spread of {}", self.counts[c]),
         };
         let nm = self.defects.patch_nm_per_px();
         let row = |of: &Array3<f32>, range: (f32, f32), words: &dyn Fn(usize) -> String, bar: bool| -> Vec<Tile> {
@@ -60,9 +62,14 @@ impl Classes {
         let mut tiles = row(&self.means, mean, &over_mean, true);
         if one_row {
             tiles.extend(row(&spread, wide, &over_spread, false));
-            if let Some(surrogate) = &self.surrogate {
-                let words = |c: usize| format!("no defect: {}", surrogate.counts[c]);
-                tiles.extend(row(&surrogate.means, mean, &words, false));
+            if let Some(surrogate) = self.worst_surrogate() {
+                let words =
+                    |c: usize| self.noise_of(c).map_or_else(String::new, |noise| format!("noise: {}", noise.range()));
+                let mut means = surrogate.means.clone();
+                for c in (0..self.len()).filter(|&c| surrogate.counts[c] == 0) {
+                    means.index_axis_mut(Axis(0), c).fill(f32::NAN);
+                }
+                tiles.extend(row(&means, mean, &words, false));
             }
         }
         gallery(tiles, self.len(), format!("{self:?}"))

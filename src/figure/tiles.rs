@@ -138,6 +138,10 @@ impl Tiles {
     fn draw_tile(&self, canvas: &mut Canvas, tile: &Tile, (left, top): (f64, f64), (w, h): (f64, f64), room: Room) {
         // What means below and above keeps its colours.
         let colours = room.colours.filter(|_| self.colours != ColourMap::Diverging).unwrap_or(self.colours);
+        if tile.image.iter().all(|v| v.is_nan()) {
+            let outline = Paint::mix(canvas.theme.ink(), 0.25);
+            return canvas.frame((left + 0.5, top + 0.5), (left + w - 0.5, top + h - 0.5), outline, 1.0);
+        }
         canvas.image((left, top), (w, h), pixels(tile, colours, w));
         canvas.clip = Some([left, top, w, h]);
         let zoom = w / tile.image.ncols().max(1) as f64;

@@ -37,7 +37,7 @@ use std::time::Instant;
 
 impl Detector {
     /// Finds the defects of every frame. What noise alone would have given comes along
-    /// ([`Defects::false_alarms`]), and how much of each frame was lattice, hole and amorphous ([`Defects::areas`]).
+    /// ([`Defects::false_alarms`], [`Defects::surrogates`]), and how much of each frame was lattice, hole and amorphous ([`Defects::areas`]).
     ///
     /// Frames are read ahead while the network runs. Where a frame is no lattice, nothing counts as a point defect.
     ///
@@ -60,9 +60,10 @@ impl Detector {
         progress.update(0, movie.len(), "");
         self.engine(decoding, |engine| {
             self.walk(movie, &decoder, engine, &mut gathered, progress)?;
-            let alarms = surrogates::count(&decoder, movie, engine, &gathered, progress)?;
+            let mut noise = surrogates::count(&decoder, movie, engine, &gathered, progress)?;
             progress.update(movie.len(), movie.len(), &format!("{} defects", gathered.rows.len()));
-            gathered.rows.finish(Some(Areas::new(gathered.areas, movie.calibration())), alarms)
+            let areas = Areas::new(gathered.areas, movie.calibration());
+            Ok(gathered.rows.finish(Some(areas), noise.alarms())?.with_surrogates(noise.frames()?))
         })
     }
 
@@ -184,7 +185,7 @@ impl Detector {
                 }
                 read += batch.len();
                 let maps = engine.maps(&batch.iter().map(|p| &p.planes[..]).collect::<Vec<_>>())?;
-                let work = move || batch.par_iter().zip(&maps).map(|(p, m)| decoder.decode(p, m)).collect();
+                let work = move || batch.par_iter().zip(&maps).map(|(p, m)| decoder.decode(p, m, None)).collect();
                 if let Some(before) = finishing.replace(scope.spawn(work)) {
                     gathered.take(before)?;
                 }
@@ -256,14 +257,15 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    fn decode(&self, frame: &Prepared, maps: &Maps) -> Decoded {
+    /// The defects of a frame, whose odds are multiplied as its own faint ones say, or as is said.
+    fn decode(&self, frame: &Prepared, maps: &Maps, odds: Option<&[f64]>) -> Decoded {
         let remainder = Remainder {
             image: &frame.raw,
             period: self.preparation.period,
             basis: self.preparation.reference.as_ref().map(|r| r.basis),
         };
         let channels = self.channels(frame, maps);
-        let odds = self.odds(frame, &channels);
+        let odds = odds.map_or_else(|| self.odds(frame, &channels), <[f64]>::to_vec);
         let found = self
             .objects(frame, &channels, &odds)
             .into_iter()

@@ -102,17 +102,17 @@ impl<D: Borrow<Detector>> Stream<D> {
         let noise = &mut self.noise;
         self.most_px = self.detector.borrow().engine(&decoding, |engine| {
             let maps = engine.maps(&[&prepared.planes])?;
-            maps.iter().for_each(|m| gathered.push(decoder.decode(&prepared, m)));
+            maps.iter().for_each(|m| gathered.push(decoder.decode(&prepared, m, None)));
             if let (true, Some(odds)) = (look, gathered.odds.first()) {
                 let taken: Vec<(f32, f32)> = gathered.rows.places(prepared.area.frame).collect();
-                noise.look(&decoder, &prepared, (&taken, odds), frame.calibration, engine)?;
+                noise.look(&decoder, (frame, &prepared), (&taken, odds), engine)?;
             }
             Ok(Some(engine.most_px))
         })?;
         self.lattice += usize::from(self.preparation.reference.is_some());
         self.areas.extend(&gathered.areas);
         let areas = Areas::new(gathered.areas, frame.calibration);
-        let defects = gathered.rows.finish(Some(areas), self.noise.alarms())?;
+        let defects = gathered.rows.finish(Some(areas), self.noise.alarms())?.with_surrogates(self.noise.frames()?);
         self.latencies.push(begun.elapsed());
         Ok(defects)
     }

@@ -1,4 +1,4 @@
-//! How many detections noise alone gives: what the detector finds in frames that look like the movie's but hold no defect.
+//! What noise alone gives: what the detector finds in frames that look like the movie's but hold no defect.
 
 use super::super::bands::{WINDOW_PERIODS, periodic_part};
 use super::super::evidence::{strength, surrogate};
@@ -7,17 +7,18 @@ use super::super::periodicity::disc;
 use super::super::training::levels;
 use super::maps::Engine;
 use super::prepare::{Preparation, Prepared};
-use super::{Decoder, Gathered};
-use crate::defects::{Alarm, FalseAlarms};
+use super::{Decoded, Decoder, Gathered};
+use crate::defects::{Alarm, Area, Areas, FalseAlarms, Rows, SurrogateFrames};
 use crate::error::{Error, Result, check, setters};
-use crate::movie::{Calibration, Movie};
+use crate::movie::{Calibration, Frame, Movie};
 use crate::progress::{EARLIER, Progress};
 use crate::session::seeded;
 use crate::simulate::{Composition, Experiment};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Frames without defects, made from the movie's own, in which detections are counted.
 ///
@@ -26,13 +27,14 @@ use serde::{Deserialize, Serialize};
 /// (`sites`), which keeps the noise as it is, whatever its distribution. No cell with a detection is taken, so that `sites`
 /// is a lower estimate where many detections are noise; `noise` is an upper one where the remainder has structure, as
 /// contamination gives it, which is then everywhere. Where an experiment is given, perfect crystals are simulated as well
-/// (`simulated`).
+/// (`simulated`). The frames stay with the result ([`Defects::surrogates`](crate::defects::Defects::surrogates)), sixteen of each
+/// kind at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Surrogates {
-    /// Frames of each kind, at most: no more than one for twenty frames of the movie or stream, but at least one. 0 counts
-    /// nothing.
-    pub frames: usize,
+    /// Frames of each kind. By default one for twenty frames of the movie or stream, at least one and at most three; a stream
+    /// looks at no more than one of twenty whatever is asked for. 0 counts nothing.
+    pub frames: Option<usize>,
     /// Seed of the noise.
     pub seed: u64,
     /// Specimen and microscope of frames to be simulated; defects and number of frames do not matter.
@@ -41,7 +43,7 @@ pub struct Surrogates {
 
 impl Default for Surrogates {
     fn default() -> Self {
-        Surrogates { frames: 3, seed: 1, experiment: None }
+        Surrogates { frames: None, seed: 1, experiment: None }
     }
 }
 
@@ -49,13 +51,25 @@ impl Default for Surrogates {
 const FOUND_PERIODS: f64 = 0.6;
 /// Of so many frames at most one is looked at.
 const FRAMES_A_LOOK: usize = 20;
+/// So many looks where none are asked for, in a movie or stream that is long enough.
+const USUAL_LOOKS: usize = 3;
+/// So many frames of each kind are kept.
+const KEPT: usize = 16;
+/// Kinds of surrogate frames.
+const KINDS: [&str; 3] = ["noise", "sites", "simulated"];
 /// Fewer cells to draw from are too few.
 const LEAST_CELLS: usize = 20;
 
 impl Surrogates {
     setters! {
-        frames: usize => with_frames,
         seed: u64 => with_seed,
+    }
+
+    /// Sets [`frames`](#structfield.frames).
+    #[must_use]
+    pub fn with_frames(mut self, frames: impl Into<Option<usize>>) -> Self {
+        self.frames = frames.into();
+        self
     }
 
     /// Sets [`experiment`](#structfield.experiment).
@@ -66,118 +80,201 @@ impl Surrogates {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
-        check("frames", self.frames, self.frames <= 1000, "from 0 to 1000 surrogate frames")
+        let Some(frames) = self.frames else { return Ok(()) };
+        check("frames", frames, frames <= 1000, "from 0 to 1000 surrogate frames")
     }
 
     /// Which frames of a movie, evenly.
     fn chosen(&self, frames: usize) -> Vec<usize> {
-        let count = self.frames.min((frames / FRAMES_A_LOOK).max(1)).min(frames);
+        let count = self.frames.unwrap_or((frames / FRAMES_A_LOOK).clamp(1, USUAL_LOOKS)).min(frames);
         (0..count).map(|i| (2 * i + 1) * frames / (2 * count)).collect()
     }
 }
 
-/// A binned frame taken apart.
-struct Parts {
-    periodic: Array2<f32>,
-    rest: Array2<f32>,
-}
-
-/// Counts detections in surrogates of a movie; none where that is not wanted or no lattice is known.
+/// Looks at surrogates of a movie; at none where that is not wanted or no lattice is known.
 pub(super) fn count(
     decoder: &Decoder,
     movie: &Movie,
     engine: &mut Engine,
     gathered: &Gathered,
     progress: &mut dyn Progress,
-) -> Result<Option<FalseAlarms>> {
+) -> Result<Noise> {
     let mut noise = Noise::new(&decoder.decoding.surrogates);
     if decoder.preparation.reference.is_none() {
-        return Ok(None);
+        return Ok(noise);
     }
     for index in decoder.decoding.surrogates.chosen(movie.len()) {
         if progress.interrupted() {
             return Err(Error::interrupted("while counting what noise alone gives", EARLIER));
         }
-        let frame = decoder.preparation.frame(&movie.frame(index)?)?;
+        let frame = movie.frame(index)?;
+        let prepared = decoder.preparation.frame(&frame)?;
         let taken: Vec<(f32, f32)> = gathered.rows.places(index as u32).collect();
-        noise.look(decoder, &frame, (&taken, &gathered.odds[index]), movie.calibration(), engine)?;
+        noise.look(decoder, (&frame, &prepared), (&taken, &gathered.odds[index]), engine)?;
     }
-    Ok(noise.alarms())
+    Ok(noise)
 }
 
 /// What noise alone was seen to give.
 pub(super) struct Noise {
     options: Surrogates,
     rng: ChaCha8Rng,
-    kinds: [Vec<u32>; 3],
+    kinds: [OfKind; 3],
     looks: usize,
+    /// What [`Noise::frames`] has made since the last look.
+    made: Option<Arc<[SurrogateFrames]>>,
+}
+
+/// What surrogates of one kind gave.
+#[derive(Default)]
+struct OfKind {
+    detections: Vec<u32>,
+    frames: Vec<Array2<f32>>,
+    areas: Vec<Area>,
+    /// Of the frames that are kept, with what a pixel is worth in them.
+    rows: Option<(Rows, Calibration)>,
 }
 
 impl Noise {
     pub fn new(options: &Surrogates) -> Noise {
         let rng = ChaCha8Rng::seed_from_u64(options.seed);
-        Noise { options: options.clone(), rng, kinds: Default::default(), looks: 0 }
+        Noise { options: options.clone(), rng, kinds: Default::default(), looks: 0, made: None }
     }
 
     /// Whether to look at the next frame of a stream, which has shown a lattice for so many: the first, and then one of
     /// twenty until there are as many as are wanted.
     pub fn due(&self, lattice: usize) -> bool {
-        self.looks < self.options.frames && lattice >= FRAMES_A_LOOK * self.looks
+        self.looks < self.options.frames.unwrap_or(USUAL_LOOKS) && lattice >= FRAMES_A_LOOK * self.looks
     }
 
-    /// Counts what is found in surrogates of a frame, in which detections are at these places and have these odds.
+    /// Sees what is found in surrogates of a frame, in which detections are at these places and have these odds.
     pub fn look(
         &mut self,
         decoder: &Decoder,
-        frame: &Prepared,
+        (frame, prepared): (&Frame, &Prepared),
         (taken, odds): (&[(f32, f32)], &[f64]),
-        calibration: Calibration,
         engine: &mut Engine,
     ) -> Result<()> {
         let Some(reference) = &decoder.preparation.reference else { return Ok(()) };
         seeded("Surrogates", self.options.seed);
-        let parts = Parts::of(frame, reference, decoder.preparation.period);
-        let sites = resampled(&parts, frame, reference, taken, &mut self.rng);
+        let parts = Parts::of(prepared, reference, decoder.preparation.period);
+        let sites = resampled(&parts, prepared, reference, taken, &mut self.rng);
         let rest = without(&parts.rest, taken, sites.as_ref(), reference.period);
-        let units = decoder.preparation.units(&frame.raw);
+        let units = decoder.preparation.units(&prepared.raw);
         let images =
             [Some(surrogate(&parts.periodic, &rest, &mut self.rng)), sites.map(|rest| &parts.periodic + &rest)];
-        let mut seen: [Option<u32>; 3] = [None; 3];
+        self.made = None;
         for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
-            let surrogate = decoder.preparation.image(image, frame.area.frame, calibration, Some(&units));
-            seen[kind] = Some(detections(decoder, &surrogate, engine, odds)?);
+            let full = full_size(&frame.data, &prepared.raw, &image, decoder.preparation.bin);
+            let image = decoder.preparation.image(image, prepared.area.frame, frame.calibration, Some(&units));
+            let decoded = decoded(decoder, &image, engine, odds)?;
+            self.kinds[kind].take(decoder, full, decoded, frame.calibration);
         }
         if let Some(experiment) = &self.options.experiment {
             let seed = self.options.seed + self.looks as u64;
-            seen[2] = Some(simulated(decoder, experiment, seed, engine, odds)?);
+            let (frame, decoded) = simulated(decoder, experiment, seed, engine, odds)?;
+            self.kinds[2].take(decoder, frame.data, decoded, frame.calibration);
         }
-        self.kinds.iter_mut().zip(seen).for_each(|(all, of)| all.extend(of));
         self.looks += 1;
         Ok(())
     }
 
     /// Detections of every look so far, by kind; none before the first.
     pub fn alarms(&self) -> Option<FalseAlarms> {
-        let named = ["noise", "sites", "simulated"].into_iter().zip(&self.kinds).filter(|(_, d)| !d.is_empty());
+        let named = KINDS.into_iter().zip(&self.kinds).filter(|(_, k)| !k.detections.is_empty());
         let kinds: Vec<Alarm> =
-            named.map(|(kind, detections)| Alarm { kind: kind.into(), detections: detections.clone() }).collect();
+            named.map(|(kind, k)| Alarm { kind: kind.into(), detections: k.detections.clone() }).collect();
         (self.looks > 0).then_some(FalseAlarms { kinds })
+    }
+
+    /// The frames so far with what was found in them, by kind.
+    pub fn frames(&mut self) -> Result<Arc<[SurrogateFrames]>> {
+        if let Some(made) = &self.made {
+            return Ok(Arc::clone(made));
+        }
+        let all = KINDS.into_iter().zip(&self.kinds).filter_map(|(name, kind)| kind.frames(name));
+        let made: Arc<[SurrogateFrames]> = all.collect::<Result<Vec<_>>>()?.into();
+        self.made = Some(Arc::clone(&made));
+        Ok(made)
     }
 }
 
-/// As many as in a frame whose detections have these odds.
-fn detections(decoder: &Decoder, frame: &Prepared, engine: &mut Engine, odds: &[f64]) -> Result<u32> {
+impl OfKind {
+    fn take(&mut self, decoder: &Decoder, frame: Array2<f32>, decoded: Decoded, calibration: Calibration) {
+        self.detections.push(decoded.found.len() as u32);
+        // A stream's frames may have different sizes; a movie's have one.
+        let fits = self.frames.first().is_none_or(|first| first.dim() == frame.dim());
+        if !fits || self.frames.len() == KEPT {
+            return;
+        }
+        let new =
+            || Rows::new(decoder.decoding.patch_px, decoder.preparation.bin, calibration, decoder.decoding.refine);
+        let (rows, _) = self.rows.get_or_insert_with(|| (new(), calibration));
+        let index = self.frames.len() as u32;
+        for (found, patch) in decoded.found {
+            rows.push(index, found, patch);
+        }
+        self.areas.push(Area { frame: index, ..decoded.area });
+        self.frames.push(frame);
+    }
+
+    fn frames(&self, kind: &str) -> Option<Result<SurrogateFrames>> {
+        let (rows, calibration) = self.rows.as_ref()?;
+        let views: Vec<_> = self.frames.iter().map(Array2::view).collect();
+        let made = || {
+            let stack = ndarray::stack(Axis(0), &views).map_err(|e| Error::data(e.to_string()))?;
+            let name = format!("without defects ({kind})");
+            let movie = Movie::from_array(stack)?.with_calibration(*calibration).with_name(name);
+            let areas = Areas::new(self.areas.clone(), *calibration);
+            Ok(SurrogateFrames { kind: kind.into(), movie, defects: rows.clone().finish(Some(areas), None)? })
+        };
+        Some(made())
+    }
+}
+
+/// What is found in a frame, with the odds of another.
+fn decoded(decoder: &Decoder, frame: &Prepared, engine: &mut Engine, odds: &[f64]) -> Result<Decoded> {
     let maps = engine.maps(&[&frame.planes])?;
-    Ok(maps.iter().map(|m| decoder.objects(frame, &decoder.channels(frame, m), odds).len() as u32).sum())
+    let maps = maps.first().ok_or_else(|| Error::data("the network gave no map of a frame"))?;
+    Ok(decoder.decode(frame, maps, Some(odds)))
+}
+
+/// A surrogate of a binned frame in the pixels of the frame itself: what these differ by within each bin stays.
+fn full_size(frame: &Array2<f32>, binned: &Array2<f32>, surrogate: &Array2<f32>, bin: usize) -> Array2<f32> {
+    if bin <= 1 {
+        return surrogate.clone();
+    }
+    let mut full = frame.clone();
+    for ((y, x), v) in full.indexed_iter_mut() {
+        let at = (y / bin, x / bin);
+        if let (Some(of), Some(before)) = (surrogate.get(at), binned.get(at)) {
+            *v += of - before;
+        }
+    }
+    full
 }
 
 /// A perfect crystal as the experiment's microscope sees it.
-fn simulated(decoder: &Decoder, experiment: &Experiment, seed: u64, engine: &mut Engine, odds: &[f64]) -> Result<u32> {
+fn simulated(
+    decoder: &Decoder,
+    experiment: &Experiment,
+    seed: u64,
+    engine: &mut Engine,
+    odds: &[f64],
+) -> Result<(Frame, Decoded)> {
     let matter = experiment.matter.clone().with_composition(Composition::perfect());
     let movie = experiment.clone().with_matter(matter).with_frames(1).simulate(seed)?.movie;
     let preparation = Preparation { reference: None, ..decoder.preparation.clone() }.with_reference_of(&movie);
     let decoder = Decoder { preparation: &preparation, ..*decoder };
-    detections(&decoder, &preparation.frame(&movie.frame(0)?)?, engine, odds)
+    let frame = movie.frame(0)?;
+    let decoded = decoded(&decoder, &preparation.frame(&frame)?, engine, odds)?;
+    Ok((frame, decoded))
+}
+
+/// A binned frame taken apart.
+struct Parts {
+    periodic: Array2<f32>,
+    rest: Array2<f32>,
 }
 
 impl Parts {
@@ -300,11 +397,26 @@ mod tests {
 
     #[test]
     fn chosen_frames_are_spread_evenly() {
+        let usual = |of: usize| Surrogates::default().chosen(of);
+        assert_eq!(usual(100), [16, 50, 83]);
+        assert_eq!(usual(1), [0]);
+        assert_eq!(usual(45), [11, 33]);
         let chosen = |frames: usize, of: usize| Surrogates::default().with_frames(frames).chosen(of);
-        assert_eq!(chosen(3, 100), [16, 50, 83]);
-        assert_eq!(chosen(3, 1), [0]);
-        assert_eq!(chosen(3, 45), [11, 33]);
+        assert_eq!(chosen(3, 10), [1, 5, 8]);
+        assert_eq!(chosen(9, 2), [0, 1]);
         assert!(chosen(0, 10).is_empty());
+    }
+
+    /// Binned again a surrogate of full size is the surrogate, and a frame that is its own surrogate is itself.
+    #[test]
+    fn surrogates_have_the_frames_own_pixels() {
+        let frame = Array2::from_shape_fn((7, 9), |(y, x)| (y * y + 3 * x) as f32);
+        let binned = crate::filter::bin(&frame, 2);
+        assert_eq!(full_size(&frame, &binned, &binned, 2), frame);
+        let other = Array2::from_shape_fn(binned.dim(), |(y, x)| (y + 10 * x) as f32);
+        let again = crate::filter::bin(&full_size(&frame, &binned, &other, 2), 2);
+        assert!(again.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-4));
+        assert_eq!(full_size(&binned, &binned, &other, 1), other);
     }
 
     /// In a stream the first frame is looked at and then one of twenty, until there are as many as are wanted.

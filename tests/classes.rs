@@ -262,6 +262,7 @@ fn what_noise_gives_as_often_is_no_finding() {
     let finding: Vec<_> = table.column("finding").unwrap().bool().unwrap().iter().flatten().collect();
     assert_eq!(finding, [true, true, false]);
     assert!(format!("{beside:?}").contains(", no finding)"), "{beside:?}");
+    assert!(noise.iter().all(|n| !n.undecided && n.p[0] == n.p[1]));
     // What is left.
     let found = beside.findings().unwrap();
     assert_eq!((&found.counts[..], found.defects.len()), (&beside.counts[..2], beside.counts[0] + beside.counts[1]));

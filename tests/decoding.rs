@@ -382,6 +382,7 @@ fn classes_of_noise_are_no_findings() {
     let mut perfect = experiment(6);
     perfect.matter.composition = Composition::perfect();
     perfect.matter.beam.dose_rate_e_nm2_s = 1e-3;
+    let mut sorted = 0;
     for seed in [77, 78, 79] {
         let nothing = perfect.simulate(seed).unwrap().movie;
         for threshold in [0.3, Decoding::default().threshold, 0.1] {
@@ -391,12 +392,14 @@ fn classes_of_noise_are_no_findings() {
             if found.len() < 8 {
                 continue;
             }
+            sorted += 1;
             let classes = GaussianMixture::new(3).fit(&found).unwrap();
             println!("seed {seed}, threshold {threshold}: {classes:?}");
             assert!((0..classes.len() as u32).all(|c| !classes.noise(c).unwrap().unwrap().finding), "{classes:?}");
             assert!(classes.findings().unwrap().is_empty());
         }
     }
+    assert!(sorted >= 5, "noise was sorted in {sorted} movies");
     let surrogates = Surrogates::default().with_frames(6);
     let found =
         detector.find_with(&recording.movie, &Decoding::default().with_surrogates(surrogates), &mut ()).unwrap();
@@ -407,6 +410,7 @@ fn classes_of_noise_are_no_findings() {
     let findings = species.findings().unwrap();
     assert!(findings.of_species("Mo_W").unwrap().len() == species.of_species("Mo_W").unwrap().len());
     assert_eq!(findings.defects.len(), findings.counts.iter().sum::<usize>());
+    assert!(patches.surrogates().iter().any(|s| !s.defects.is_empty()));
     for surrogate in patches.surrogates().iter().filter(|s| !s.defects.is_empty()) {
         let mean = surrogate.defects.patches().mean_axis(ndarray::Axis(0)).unwrap();
         // A perfect cell has a contrast of 1; means of few patches have some noise, and false detections are not quite perfect.

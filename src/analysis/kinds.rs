@@ -71,16 +71,16 @@ pub fn comparable_patches(defects: &Defects, movie: &Movie, lattice: &Lattice) -
     let comparable = |defects: &Defects, movie: &Movie| {
         scaled(&defects.recut(&movie.normalise(&Normalise::default())?, &cut)?, scale)
     };
-    // Scales that were set since the search are those of its surrogate frames as well.
-    let rescaled = |of: &Movie| match of.calibration() {
-        Calibration { known: false, .. } => of.clone().with_calibration(movie.calibration()),
-        _ => of.clone(),
-    };
+    // A scale that was set since the search is that of its surrogate frames as well, but for simulated ones.
+    let simulated = |s: &SurrogateFrames| s.kind == "simulated";
     let surrogate = |s: &SurrogateFrames| {
-        let movie = rescaled(&s.movie);
+        let scale = if simulated(s) { s.movie.calibration() } else { movie.calibration() };
+        let movie = s.movie.clone().with_calibration(scale);
         Ok(SurrogateFrames { kind: s.kind.clone(), defects: comparable(&s.defects, &movie)?, movie })
     };
-    let surrogates: Vec<SurrogateFrames> = defects.surrogates().iter().map(surrogate).collect::<Result<_>>()?;
+    let fits = |s: &&SurrogateFrames| !simulated(s) || movie.calibration().known;
+    let surrogates: Vec<SurrogateFrames> =
+        defects.surrogates().iter().filter(fits).map(surrogate).collect::<Result<_>>()?;
     Ok(comparable(defects, movie)?.with_surrogates(surrogates))
 }
 

@@ -157,10 +157,7 @@ fn add_classes(results: &mut Results, movie: &Movie, classes: &Classes, patches:
         let name = classes.species[c as usize].as_ref().map_or_else(|| format!("Class {c}"), |n| n.species.clone());
         let n = classes.counts[c as usize];
         (!noise.finding).then(|| {
-            format!(
-                "{name}: {n} detections, where noise alone may give as many ({}): no finding, and not followed",
-                noise.range()
-            )
+            format!("{name}: {n} detections, where noise alone may give as many ({}): not followed", noise.range())
         })
     });
     let doubtful: Vec<String> = doubtful.collect();

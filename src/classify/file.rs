@@ -76,10 +76,14 @@ impl Classes {
         let outliers = serde_json::from_str(parse("outliers")?).map_err(|_| wrong())?;
         let method = parse("method")?.clone();
         let own = defects.table().column("class_probability")?.clone();
-        let told: Vec<Told> = serde_json::from_str(parse("surrogates")?).map_err(|_| wrong())?;
+        let told = stored.header.get("surrogates").map_or("[]", String::as_str); // earlier files have none
+        let told: Vec<Told> = serde_json::from_str(told).map_err(|_| wrong())?;
+        let count = told.len().max(surrogate_means.len());
         let of = |((kind, counts, scale), means): (Told, Array3<f32>)| Surrogate { kind, counts, means, scale };
         let surrogates: Vec<Surrogate> = told.into_iter().zip(surrogate_means).map(of).collect();
-        if surrogates.iter().any(|s| s.counts.len() != classes || s.means.len_of(Axis(0)) != classes) {
+        if surrogates.len() != count
+            || surrogates.iter().any(|s| s.counts.len() != classes || s.means.len_of(Axis(0)) != classes)
+        {
             return Err(wrong());
         }
         let loaded = Classes::sorted(&defects, labels, memberships, method, outliers, None)?;

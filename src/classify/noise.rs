@@ -28,14 +28,18 @@ pub struct NoiseAlone {
     /// Detections that noise alone is expected to give, by the kind of surrogate frame that gives fewest and by the one that
     /// gives most.
     pub expected: [f64; 2],
-    /// From the lower end of the 95 % interval of the fewest to the upper end of that of the most (Garwood, Biometrika 28, 437,
-    /// 1936, of the detections that were seen).
+    /// From the least to the greatest end of the 95 % intervals of all kinds (Garwood, Biometrika 28, 437, 1936, of the
+    /// detections that were seen).
     pub interval: [f64; 2],
-    /// The chance that noise alone gives as many as the class has, by the kind that gives most: of two Poisson counts, given
-    /// their sum (Przyborowski and Wilenski, Biometrika 31, 313, 1940).
-    pub p: f64,
-    /// Whether the class has more than noise gives: a chance below 0.05 shared among the classes (Bonferroni).
+    /// The chance that noise alone gives as many as the class has, the least and the greatest of all kinds: of two Poisson
+    /// counts, given their sum (Przyborowski and Wilenski, Biometrika 31, 313, 1940). It takes surrogate frames for what
+    /// noise is; they give as many as the movie's own noise within a factor of two or three, and that is not in it.
+    pub p: [f64; 2],
+    /// Whether the class has more than noise gives, by either kind: a chance below 0.05 shared among the classes (Bonferroni).
     pub finding: bool,
+    /// Whether one kind says so and another does not, or there are too few surrogate frames to say so of so few defects even if
+    /// nothing is found in them: more of them ([`Surrogates::with_frames`](crate::detect::Surrogates::with_frames)) decide.
+    pub undecided: bool,
 }
 
 /// What may be noise by chance, in all classes together.
@@ -97,24 +101,21 @@ impl Surrogate {
 }
 
 /// How many times as much lattice the frames of some defects have as those of others: by area where that is known, else by
-/// frames. Frames before the first and after the last row do not count, so that part of a movie is held against its own share.
+/// frames. Of rows that were taken it is that of the whole movie, so that noise is over-estimated.
 fn times(defects: &Defects, none: &Defects) -> f64 {
-    let area = |of: &Defects, within: &dyn Fn(u32) -> bool| {
-        let areas = of.areas()?.frames();
-        Some(areas.iter().filter(|a| within(a.frame)).map(|a| a.lattice_nm2).sum::<f64>()).filter(|a| *a > 0.0)
+    let area = |of: &Defects| {
+        let areas = of.areas()?;
+        let sum = areas.frames().iter().map(|a| a.lattice_nm2).sum::<f64>();
+        (sum > 0.0).then_some((areas.calibration().known, sum))
     };
-    let frames = |of: &Defects| -> BTreeSet<u32> {
+    let frames = |of: &Defects| {
         let column = of.table().column("frame").ok().and_then(|c| c.u32().ok());
-        column.map_or_else(BTreeSet::new, |frames| frames.iter().flatten().collect())
+        let seen = column.map_or(0, |frames| frames.iter().flatten().collect::<BTreeSet<u32>>().len());
+        of.areas().map_or(seen, |areas| areas.frames().len()).max(1) as f64
     };
-    let own = frames(defects);
-    let (first, last) = (own.first().copied().unwrap_or(0), own.last().copied().unwrap_or(0));
-    match area(defects, &|f| (first..=last).contains(&f)).zip(area(none, &|_| true)) {
-        Some((a, b)) => a / b,
-        None => {
-            let looked_at = none.areas().map_or_else(|| frames(none).len(), |areas| areas.frames().len());
-            own.len().max(1) as f64 / looked_at.max(1) as f64
-        }
+    match area(defects).zip(area(none)) {
+        Some(((known, a), (other, b))) if known == other => a / b,
+        _ => frames(defects) / frames(none),
     }
 }
 
@@ -158,16 +159,26 @@ impl Classes {
     }
 
     pub(crate) fn noise_of(&self, class: usize) -> Option<NoiseAlone> {
-        let expected = |s: &&Surrogate| s.counts[class] as f64 * s.scale;
-        let most = self.surrogates.iter().max_by(|a, b| expected(a).total_cmp(&expected(b)))?;
-        let least = self.surrogates.iter().min_by(|a, b| expected(a).total_cmp(&expected(b)))?;
+        if self.surrogates.is_empty() {
+            return None;
+        }
+        // The least and the greatest of all kinds.
+        let ends = |of: &dyn Fn(&Surrogate) -> f64| {
+            let all = || self.surrogates.iter().map(of);
+            [all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max)]
+        };
         let bounds = |s: &Surrogate| poisson_interval(s.counts[class] as u32);
-        let p = chance(self.counts[class], most.counts[class], most.scale);
+        let level = LEVEL / self.len() as f64;
+        let n = self.counts[class];
+        let p = ends(&|s| chance(n, s.counts[class], s.scale));
+        let finding = p[1] < level;
+        let too_few = self.surrogates.iter().any(|s| chance(n, 0, s.scale) >= level);
         Some(NoiseAlone {
-            expected: [expected(&least), expected(&most)],
-            interval: [bounds(least).0 * least.scale, bounds(most).1 * most.scale],
+            expected: ends(&|s| s.counts[class] as f64 * s.scale),
+            interval: [ends(&|s| bounds(s).0 * s.scale)[0], ends(&|s| bounds(s).1 * s.scale)[1]],
             p,
-            finding: p < LEVEL / self.len() as f64,
+            finding,
+            undecided: !finding && (p[0] < level || too_few),
         })
     }
 
@@ -217,6 +228,11 @@ impl Classes {
 }
 
 impl NoiseAlone {
+    /// What a class is called that noise may give as well.
+    pub(crate) fn doubt(&self) -> Option<&'static str> {
+        (!self.finding).then_some(if self.undecided { "may be noise" } else { "no finding" })
+    }
+
     /// "5 to 12", "12", or, where none was seen, "below 37".
     pub(crate) fn range(&self) -> String {
         let [least, most] = self.expected.map(f64::round);
@@ -228,10 +244,11 @@ impl NoiseAlone {
     }
 }
 
-/// "noise: 5 to 12", "noise: 5 to 12, no finding".
+/// "noise: 5 to 12", "noise: 5 to 12, no finding", or, where that is undecided, "noise: 5 to 12, may be noise".
 impl std::fmt::Display for NoiseAlone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "noise: {}{}", self.range(), if self.finding { "" } else { ", no finding" })
+        write!(f, "noise: {}", self.range())?;
+        self.doubt().map_or(Ok(()), |doubt| write!(f, ", {doubt}"))
     }
 }
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub struct SurrogateFrames {
     /// How they were made: `noise`, `sites` or `simulated`, as [`Surrogates`](crate::detect::Surrogates) says.
     pub kind: String,
-    /// The frames, in the movie's own pixels and units.
+    /// The frames, in the movie's own pixels and units but for simulated ones.
     pub movie: Movie,
     /// What was found in them; frames are numbered as in [`movie`](SurrogateFrames::movie).
     pub defects: Defects,
@@ -35,7 +35,7 @@ pub struct SurrogateFrames {
 const FRAMES: &str = "frames.safetensors";
 
 impl SurrogateFrames {
-    /// Writes them into a folder that is there.
+    /// Writes them into a folder, which is made.
     pub(super) fn save(&self, folder: &Path) -> Result<()> {
         self.defects.save(folder)?;
         let path = folder.join(FRAMES);
@@ -73,6 +73,7 @@ impl Defects {
     /// Frames without defects that the search was tried on, of each kind, with what it found there; empty where that was not
     /// counted, and where patches were replaced since. They go along with rows that are taken and columns that are added,
     /// and classes put what they make of them beside each class ([`Classes::noise`](crate::classify::Classes::noise)).
+    /// Where rows are taken they stay as they are, so that noise is over-estimated.
     #[must_use]
     pub fn surrogates(&self) -> &[SurrogateFrames] {
         &self.surrogates

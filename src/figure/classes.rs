@@ -24,7 +24,8 @@ pub(super) fn class_colour(class: usize) -> Rgb {
 impl Classes {
     /// Mean patch of each class with its number of defects and species, the spread within it, and, where the classes were
     /// tried on frames without defects, what they made of those, and how many of the class's defects that would be (by the kinds of
-    /// frames that give fewest and most). A class that has no more is called no finding.
+    /// frames that give fewest and most). A class that has no more is called no finding, and where the kinds of frames
+    /// contradict each other, one that may be noise.
     #[must_use]
     pub fn figure(&self) -> Figure {
         let mean = contrast(self.means.iter().copied());
@@ -40,15 +41,16 @@ impl Classes {
             Some(n) => Some(n.species.clone()),
             None => (self.outliers == Some(c as u32)).then(|| "outliers".into()),
         };
-        // Where there is a name it stands over the mean, and the count over the spread.
-        let over_mean = |c: usize| match species(c) {
-            _ if one_row && self.may_be_noise(c) => format!("{c}: no finding"),
-            Some(name) if one_row => format!("{c}: {name}"),
-            _ => format!("{c}: {}", count(c)),
+        // Where there is a name it stands over the mean, and the count over the spread. What may be noise has none.
+        let doubt = |c: usize| self.noise_of(c).and_then(|noise| noise.doubt()).map(String::from);
+        let name = |c: usize| doubt(c).or_else(|| species(c).filter(|_| one_row));
+        let over_mean = |c: usize| match name(c) {
+            Some(name) => format!("{c}: {name}"),
+            None => format!("{c}: {}", count(c)),
         };
-        let over_spread = |c: usize| match species(c) {
-            None if !self.may_be_noise(c) => "spread".into(),
-            _ => format!("spread of {}", self.counts[c]),
+        let over_spread = |c: usize| match name(c) {
+            Some(_) => format!("spread of {}", self.counts[c]),
+            None => "spread".into(),
         };
         let nm = self.defects.patch_nm_per_px();
         let row = |of: &Array3<f32>, range: (f32, f32), words: &dyn Fn(usize) -> String, bar: bool| -> Vec<Tile> {

@@ -52,7 +52,7 @@ impl Detector {
     }
 
     /// Finds the defects of one frame, and what noise alone would have given in it ([`Defects::false_alarms`]), which takes twice
-    /// as long again: `detector.stream().with_decoding(decoding)?` with no [`Surrogates::frames`](super::Surrogates::frames) leaves it out.
+    /// as long again: `detector.stream().with_decoding(decoding)?` with [`Surrogates::with_frames(0)`](super::Surrogates::with_frames) leaves it out.
     ///
     /// # Errors
     /// If the frame holds NaN, is constant, or is smaller than what the network looks at.

@@ -163,17 +163,20 @@ impl Noise {
         let units = decoder.preparation.units(&prepared.raw);
         let images =
             [Some(surrogate(&parts.periodic, &rest, &mut self.rng)), sites.map(|rest| &parts.periodic + &rest)];
-        self.made = None;
         for (kind, image) in images.into_iter().enumerate().filter_map(|(kind, image)| Some((kind, image?))) {
             let full = full_size(&frame.data, &prepared.raw, &image, decoder.preparation.bin);
             let image = decoder.preparation.image(image, prepared.area.frame, frame.calibration, Some(&units));
             let decoded = decoded(decoder, &image, engine, odds)?;
-            self.kinds[kind].take(decoder, full, decoded, frame.calibration);
+            if self.kinds[kind].take(decoder, full, decoded, frame.calibration) {
+                self.made = None;
+            }
         }
         if let Some(experiment) = &self.options.experiment {
             let seed = self.options.seed + self.looks as u64;
             let (frame, decoded) = simulated(decoder, experiment, seed, engine, odds)?;
-            self.kinds[2].take(decoder, frame.data, decoded, frame.calibration);
+            if self.kinds[2].take(decoder, frame.data, decoded, frame.calibration) {
+                self.made = None;
+            }
         }
         self.looks += 1;
         Ok(())
@@ -200,12 +203,14 @@ impl Noise {
 }
 
 impl OfKind {
-    fn take(&mut self, decoder: &Decoder, frame: Array2<f32>, decoded: Decoded, calibration: Calibration) {
+    /// Counts what was found in a frame; whether that frame is kept.
+    fn take(&mut self, decoder: &Decoder, frame: Array2<f32>, decoded: Decoded, calibration: Calibration) -> bool {
         self.detections.push(decoded.found.len() as u32);
-        // A stream's frames may have different sizes; a movie's have one.
-        let fits = self.frames.first().is_none_or(|first| first.dim() == frame.dim());
+        // A stream's frames may have different sizes and scales; a movie's have one.
+        let fits = self.frames.first().is_none_or(|first| first.dim() == frame.dim())
+            && self.rows.as_ref().is_none_or(|(_, own)| *own == calibration);
         if !fits || self.frames.len() == KEPT {
-            return;
+            return false;
         }
         let new =
             || Rows::new(decoder.decoding.patch_px, decoder.preparation.bin, calibration, decoder.decoding.refine);
@@ -216,6 +221,7 @@ impl OfKind {
         }
         self.areas.push(Area { frame: index, ..decoded.area });
         self.frames.push(frame);
+        true
     }
 
     fn frames(&self, kind: &str) -> Option<Result<SurrogateFrames>> {

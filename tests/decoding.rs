@@ -16,6 +16,14 @@ fn experiment(frames: usize) -> Experiment {
     Experiment::ws2().with_frames(frames).with_imaging(imaging)
 }
 
+/// The same without a defect, under a beam too weak to make one.
+fn perfect_crystal(frames: usize) -> Experiment {
+    let mut perfect = experiment(frames);
+    perfect.matter.composition = Composition::perfect();
+    perfect.matter.beam.dose_rate_e_nm2_s = 1e-3;
+    perfect
+}
+
 /// A short movie, a detector trained on its first frame, and what it finds with a low threshold.
 fn good() -> &'static (Recording, Shared, Defects) {
     static GOOD: OnceLock<(Recording, Shared, Defects)> = OnceLock::new();
@@ -283,9 +291,7 @@ fn wrong_a_frame(found: &Defects, recording: &Recording) -> f64 {
 fn false_alarms_are_as_many_as_announced() {
     let (recording, shared, _) = good();
     let detector = shared.detector();
-    let mut perfect = experiment(4);
-    perfect.matter.composition = Composition::perfect();
-    perfect.matter.beam.dose_rate_e_nm2_s = 1e-3;
+    let perfect = perfect_crystal(4);
     let movie = perfect.simulate(77).unwrap().movie;
     for threshold in [0.5, 0.3, Decoding::default().threshold, 0.15] {
         let decoding = |s: Surrogates| Decoding::default().with_threshold(threshold).with_surrogates(s);
@@ -379,9 +385,7 @@ fn surrogate_frames_are_the_movies_own_without_its_defects() {
 fn classes_of_noise_are_no_findings() {
     let (recording, shared, _) = good();
     let detector = shared.detector();
-    let mut perfect = experiment(6);
-    perfect.matter.composition = Composition::perfect();
-    perfect.matter.beam.dose_rate_e_nm2_s = 1e-3;
+    let perfect = perfect_crystal(6);
     let mut sorted = 0;
     for seed in [77, 78, 79] {
         let nothing = perfect.simulate(seed).unwrap().movie;
